@@ -1,0 +1,1 @@
+"""Facts that ship with sizewise; SOURCES.md says where each comes from."""

@@ -1,0 +1,1 @@
+"""Evidence that others measured, read into our records."""

@@ -1,0 +1,1 @@
+"""The embedded family of small real models: its recipe and its reader."""

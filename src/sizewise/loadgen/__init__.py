@@ -1,0 +1,1 @@
+"""Latency under load: arrivals (pure), driver (async), summary (pure)."""

@@ -1,0 +1,1 @@
+"""WHERE it would run: detection per vendor, calibration, the device catalog."""

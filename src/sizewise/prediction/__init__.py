@@ -1,0 +1,1 @@
+"""Pure: memory, speed, load time, energy and cost of one candidate on one machine for one workload."""

@@ -1,0 +1,452 @@
+"""Every noun of the domain: frozen records, no behaviour beyond small derived values.
+
+Units are in the names: bytes, seconds (`_s`), watts (`_w`), joules, US dollars. A number that a person
+sees is an `Estimate`. Records used by one room only live in that room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Source(StrEnum):
+    """Where a number comes from, strongest first."""
+
+    MEASURED = "measured"
+    PREDICTED = "predicted"
+    PUBLISHED = "published"
+    ASSUMED = "assumed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A number with its range and its source; the unit is in the name of the field that holds it.
+
+    >>> Estimate(value=2.0, low=1.5, high=3.0, source=Source.MEASURED).value
+    2.0
+    """
+
+    value: float
+    low: float
+    high: float
+    source: Source
+    detail: str = ""
+    """How it was obtained, in a few words: "90 % range of 920 community rows", "Wilson 95 %"."""
+
+
+# --------------------------------------------------------------------------- what could run and how
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a candidate is run. Everything here changes answers or speed, so everything is part of its key."""
+
+    context_tokens: int | None = None
+    max_output_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    threads: int | None = None
+    kv_type: str = "f16"
+    concurrency: int = 1
+    stop: tuple[str, ...] = ()
+    json_schema: str | None = None
+    """JSON Schema, as text, that the engine must enforce; None leaves the answer free."""
+    grammar: str | None = None
+    """GBNF grammar that the engine must enforce; llama.cpp only."""
+    chat: bool = True
+    """Send messages through the model's chat template; False sends the bare prompt as a completion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a provider asks, US dollars per million tokens, with the day and the source of the price."""
+
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+    date: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Model + quantization + runtime + settings: one thing you could run."""
+
+    name: str
+    """Unique in its study; what tables and the verdict print."""
+    model: str
+    """Reference that `read_model` and the runtime understand: a path, a catalog name, a server's model id."""
+    runtime: str = "embedded"
+    endpoint: str | None = None
+    """Base URL for server runtimes, e.g. http://127.0.0.1:8080/v1."""
+    quantization: str | None = None
+    settings: Settings = field(default_factory=Settings)
+    retrieval: str = "none"
+    """none, given (the right passage), distractors, bm25."""
+    prompt_variant: str = "plain"
+    price: Price | None = None
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; the key itself is never stored."""
+
+
+# --------------------------------------------------------------------------- what good means
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One item of a task."""
+
+    id: str
+    prompt: str
+    target: Any = None
+    """What the scorer compares with: any JSON value."""
+    system: str | None = None
+    cluster: str | None = None
+    """Items of one cluster (document, template) are not independent; None means its own cluster."""
+    json_schema: str | None = None
+    tools: str | None = None
+    """JSON list of tool definitions in the OpenAI form, as text."""
+    unanswerable: bool = False
+    """The right answer is to say that it is not known."""
+    passages: tuple[str, ...] = ()
+    """Texts a retriever may find; the first `gold_passages` of them hold the answer."""
+    gold_passages: int = 0
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever the scorer or the report needs: level, skill, language, pair id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What a scorer says of one answer."""
+
+    value: float
+    """In [0, 1]; 1 is right."""
+    valid: bool = True
+    """The answer had the demanded form, whatever its content."""
+    lenient: float | None = None
+    """Score when the form is forgiven; None where the scorer knows one way only."""
+    refused: bool = False
+    abstained: bool = False
+    hallucinated: bool = False
+    """An answer was made up where none is known, or contradicts the given text."""
+    explanation: str = ""
+    axes: Mapping[str, float] = field(default_factory=dict)
+    """Further axes in [0, 1], e.g. efficiency or security of code."""
+
+
+# --------------------------------------------------------------------------- one answer
+
+
+class StopReason(StrEnum):
+    """Why the engine stopped."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CONTEXT = "context"
+    TOOL_CALLS = "tool_calls"
+    FILTER = "content_filter"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a runtime is asked."""
+
+    messages: tuple[Message, ...]
+    settings: Settings
+    model: str
+    tools: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds since the request was intended to start; the clock is monotonic."""
+
+    started_s: float = 0.0
+    """When it was really sent (0 unless it waited)."""
+    ttft_s: float | None = None
+    """First answer token; None when none came."""
+    total_s: float = 0.0
+    gaps_s: tuple[float, ...] = ()
+    """Times between consecutive chunks that carried text."""
+    server_prefill_s: float | None = None
+    server_decode_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What came back from a runtime."""
+
+    text: str
+    stop_reason: StopReason
+    timing: Timing
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    counted_tokens: int = 0
+    """Chunks that carried text, counted by us: to be compared with the server's usage."""
+    logprobs: tuple[float, ...] = ()
+    """Natural log-probability of each chosen token, where the engine tells."""
+    tool_calls: str | None = None
+    """JSON list of {name, arguments}, as text."""
+    retries: int = 0
+    error: str | None = None
+    """None when the answer is whole; else "class: explanation", the class being an `ErrorClass` value."""
+
+
+class ErrorClass(StrEnum):
+    """Kinds of failure of a request; the word before the colon in `Completion.error`."""
+
+    CONNECT = "connect"
+    TIMEOUT = "timeout"
+    RATE_LIMITED = "rate_limited"
+    SERVER = "server"
+    CLIENT = "client"
+    DISCONNECTED = "disconnected"
+    INVALID = "invalid_response"
+    CONTEXT_LOST = "context_lost"
+    CRASHED = "engine_crashed"
+    TOO_LARGE = "too_large"
+    BREAKER = "breaker_open"
+    BUDGET = "budget"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class TrialKey:
+    """Identity of a trial within a study."""
+
+    candidate: str
+    sample: str
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One candidate answered one sample once. Never changed after it is stored."""
+
+    key: TrialKey
+    prompt_hash: str
+    answer: str
+    score: Score | None
+    """None only when the request failed (`error` says how)."""
+    stop_reason: StopReason
+    timing: Timing
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    counted_tokens: int = 0
+    truncated: bool = False
+    empty: bool = False
+    looped: bool = False
+    retries: int = 0
+    error: str | None = None
+    mean_logprob: float | None = None
+    cost_usd: float | None = None
+    energy_j: float | None = None
+    engine: str = ""
+    """Name and version of what answered."""
+    model_hash: str = ""
+    seed: int = 0
+    settings: str = ""
+    """JSON of the candidate's settings at the time."""
+    task: str = ""
+    cluster: str | None = None
+    tool_calls: str | None = None
+    finished_at: float = 0.0
+    """Unix time, seconds."""
+
+
+# --------------------------------------------------------------------------- machines and predictions
+
+
+class Bottleneck(StrEnum):
+    """What limits a candidate on a machine."""
+
+    MEMORY = "memory capacity"
+    BANDWIDTH = "memory bandwidth"
+    COMPUTE = "compute"
+    OVERHEAD = "fixed overhead"
+    NETWORK = "network"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Shape of the requests."""
+
+    prompt_tokens: int = 512
+    output_tokens: int = 256
+    context_tokens: int = 4096
+    concurrency: int = 1
+    requests_per_day: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What one candidate is expected to need and to do on one machine for one workload."""
+
+    candidate: str
+    memory_bytes: Estimate
+    memory_parts: Mapping[str, Estimate] = field(default_factory=dict)
+    """weights, kv_cache, compute, repack, overhead: bytes each."""
+    decode_tokens_per_s: Estimate | None = None
+    prefill_tokens_per_s: Estimate | None = None
+    ttft_s: Estimate | None = None
+    answer_s: Estimate | None = None
+    """Whole answer of the workload's shape, one request alone."""
+    load_s: Estimate | None = None
+    energy_j_per_answer: Estimate | None = None
+    cost_usd_per_1k_answers: Estimate | None = None
+    bottleneck: Bottleneck = Bottleneck.UNKNOWN
+    assumptions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A candidate that could not be judged, carried to the end with the reason."""
+
+    candidate: str
+    reason: str
+    stage: str = "predict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What a load test, a calibration or the watch during a run saw."""
+
+    candidate: str
+    kind: str
+    """memory, load, calibration, energy."""
+    values: Mapping[str, Estimate]
+    taken_at: float = 0.0
+    detail: str = ""
+
+
+# --------------------------------------------------------------------------- the question and the answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What "good enough" means and what must not be exceeded."""
+
+    margin: float = 0.05
+    """Largest loss of mean score against the best candidate that is still good enough (delta)."""
+    alpha_safe: float = 0.05
+    """Chance of shipping a model worse than the margin."""
+    alpha_overpay: float = 0.5
+    """Chance of naming a dearer model although a cheaper one is good enough."""
+    min_score: float | None = None
+    """Absolute floor on the mean score of the chosen model; None means no floor."""
+    certificate: str = "items"
+    """items: on these items (finite population); future: for future items like these."""
+    max_ttft_p95_s: float | None = None
+    max_total_p95_s: float | None = None
+    max_memory_bytes: int | None = None
+    max_usd_per_success: float | None = None
+    min_validity: float | None = None
+    max_truncation: float | None = None
+    max_refusal: float | None = None
+    max_hallucination: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a run may spend; None is no limit."""
+
+    calls: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRef:
+    """Which task, how much of it: a pack name or a path, with its options."""
+
+    ref: str
+    samples: int | None = None
+    level: int | None = None
+    seed: int = 0
+    scorer: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """The question, complete. `key` in the store is a hash of all of it but the budget."""
+
+    name: str
+    tasks: tuple[TaskRef, ...]
+    candidates: tuple[Candidate, ...]
+    goal: Goal = field(default_factory=Goal)
+    budget: Budget = field(default_factory=Budget)
+    workload: Workload = field(default_factory=Workload)
+    seed: int = 0
+    repeats: int = 1
+    order: str = "memory"
+    """What "cheapest" means: memory, price, time, or listed (the order given)."""
+
+
+class Outcome(StrEnum):
+    """What a verdict says; the exit code follows it."""
+
+    CHOSEN = "chosen"
+    TIE = "tie"
+    UNDECIDED = "undecided"
+    INFEASIBLE = "infeasible"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One candidate's result on one task, as far as it was measured."""
+
+    candidate: str
+    cost: float
+    """Position on the study's cost order (bytes, dollars or seconds per call)."""
+    answered: int
+    planned: int
+    score: Estimate
+    score_completed: Estimate | None = None
+    """Mean over answers that were not truncated, empty, looped or failed."""
+    valid_share: float | None = None
+    truncated_share: float | None = None
+    refused_share: float | None = None
+    hallucinated_share: float | None = None
+    error_share: float | None = None
+    loss_to_best: Estimate | None = None
+    """Paired loss of mean score against the reference (the best or the chosen)."""
+    cost_per_success: Estimate | None = None
+    dropped: str | None = None
+    """Why the race stopped asking it; None while it is in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer for one task of a study."""
+
+    task: str
+    outcome: Outcome
+    chosen: str | None
+    best: str | None
+    certificate: str
+    """In words: what is guaranteed, at which error level, for which items."""
+    because: tuple[str, ...]
+    standings: tuple[Standing, ...] = ()
+    flips: tuple[str, ...] = ()
+    """What would change the verdict."""
+    next_step: str = ""
+    """One command."""
+    warnings: tuple[str, ...] = ()
+    calls: int = 0
+    calls_full_grid: int = 0

@@ -1,0 +1,1 @@
+"""Scaling laws: published laws, fits, compute- and inference-optimal size."""

@@ -1,0 +1,1 @@
+"""Pure statistics: intervals, paired tests, anytime-valid sequences. Has never heard of a language model."""

@@ -1,0 +1,1 @@
+"""The only SQL: studies, trials, measurements; append-only migrations."""

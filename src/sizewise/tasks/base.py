@@ -1,0 +1,24 @@
+"""What every task must give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sizewise.records import Completion, Sample, Score
+
+Scorer = Callable[[Sample, Completion], Score]
+"""Judges one answer. Pure, except for scorers that run code in the sandbox or ask a judge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Samples and the way to judge an answer."""
+
+    name: str
+    samples: Sequence[Sample]
+    score: Scorer
+    max_output_tokens: int = 256
+    """Enough for every right answer; a study may set less or more."""
+    stop: tuple[str, ...] = ()
+    description: str = ""

@@ -1,0 +1,1 @@
+"""Contract tests that plugin authors inherit, and the servers they run against."""

@@ -1,0 +1,1 @@
+"""The report page served live, on this machine."""
