@@ -281,6 +281,96 @@ class Bottleneck(StrEnum):
     UNKNOWN = "unknown"
 
 
+class DeviceKind(StrEnum):
+    """What a device is, as far as memory is concerned."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+    """Has memory of its own."""
+    UNIFIED = "unified"
+    """Graphics or system-on-chip that shares the machine's memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One processor that can hold and run a model; None is "not known", never zero."""
+
+    name: str
+    kind: DeviceKind = DeviceKind.GPU
+    vendor: str = ""
+    memory_bytes: int | None = None
+    memory_free_bytes: int | None = None
+    """Free now, as the driver or the system said; None where nobody was asked (a device of the catalog)."""
+    bandwidth_bytes_per_s: float | None = None
+    """Published peak bandwidth of its memory."""
+    flops: float | None = None
+    """Published dense half-precision operations per second."""
+    fp8_flops: float | None = None
+    fp4_flops: float | None = None
+    power_w: float | None = None
+    """Published board or package power."""
+    price_usd: float | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Field name -> where the fact comes from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What the engine was measured to do on one machine; made by `sizewise calibrate`, used by every later prediction."""
+
+    engine: str
+    """Name and version of the engine that was measured."""
+    threads: int
+    taken_at: float
+    """Unix time, seconds."""
+    bandwidth_bytes_per_s: float
+    """Memory bandwidth that a plain read of a large array reached, all threads."""
+    decode_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
+    """Tensor type (F16, Q8_0, Q4_K ...) -> bytes of weights read per second while decoding."""
+    prefill_macs_per_s: Mapping[str, float] = field(default_factory=dict)
+    """Tensor type -> multiply-accumulates per second in the matrix products of a prompt."""
+    attention_decode_macs_per_s: Mapping[str, float] = field(default_factory=dict)
+    """Type of the cache -> multiply-accumulates per second of attention to cached cells, one query."""
+    attention_prefill_macs_per_s: Mapping[str, float] = field(default_factory=dict)
+    token_overhead_s: float = 0.0
+    """Time of a decode step that does not depend on bytes: scheduling, sampling."""
+    layer_overhead_s: float = 0.0
+    """The same for each layer: synchronisation of the threads between operators."""
+    load_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
+    """cold (from disk), warm (from the page cache), repack (second copy of the weights)."""
+    load_overhead_s: float = 0.0
+    residual: Mapping[str, float] = field(default_factory=dict)
+    """Quantity (decode, prefill, load) -> half width of its 90 % range as a ratio, at least the machine's own drift."""
+    rejected: tuple[str, ...] = ()
+    """Readings that were refused, each with its reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where a candidate would run: its devices, what is free on it now, and what was measured on it."""
+
+    name: str
+    devices: tuple[Device, ...]
+    """The processor first, then accelerators, largest first."""
+    cpu_cores: float = 1.0
+    """Cores this process may use: affinity and cgroup quota applied."""
+    cpu_features: tuple[str, ...] = ()
+    """Instruction sets that matter to an engine: avx2, avx512f, neon ..."""
+    memory_bytes: int | None = None
+    """Main memory this process may use in all: the smaller of physical memory and the cgroup's limit."""
+    memory_free_bytes: int | None = None
+    """Of it, free now; None when no probe could say, and then nothing is promised to fit."""
+    swap_bytes: int | None = None
+    disk_read_bytes_per_s: float | None = None
+    operating_system: str = ""
+    container: str = ""
+    """docker, kubernetes, lxc ...; empty when none was seen."""
+    price_usd_per_hour: float | None = None
+    notes: tuple[str, ...] = ()
+    """Probes that failed, and why."""
+    calibration: Calibration | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """Shape of the requests."""
