@@ -92,6 +92,219 @@ class Candidate:
     """Name of the environment variable that holds the key; the key itself is never stored."""
 
 
+# --------------------------------------------------------------------------- models: what is known of their weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latent:
+    """Multi-head latent attention (MLA): queries and keys/values pass through low-rank projections."""
+
+    kv_rank: int
+    """Width of the compressed keys and values, which is what the cache keeps."""
+    rope_dim: int
+    """Part of a head that carries the position, one for all heads."""
+    nope_dim: int
+    """Part of a head without position."""
+    q_rank: int | None = None
+    """None: queries are projected directly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indexer:
+    """Small scorer that picks which tokens a sparse attention reads; it caches one key of `dim` per token."""
+
+    heads: int
+    dim: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention:
+    """One attention layer. Dims are elements per head; `window` counts tokens."""
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    """Of queries and keys."""
+    value_dim: int
+    window: int | None = None
+    """Tokens a query may look back; None is full attention."""
+    chunked: bool = False
+    """The window is a fixed chunk (Llama 4), not a sliding one."""
+    latent: Latent | None = None
+    indexer: Indexer | None = None
+    qkv_bias: bool = False
+    output_bias: bool = False
+    q_norm: int = 0
+    """Elements of the norm on queries; 0 is none."""
+    k_norm: int = 0
+    output_gate: bool = False
+    """The query projection is doubled by a gate on the output (Qwen3-Next, Qwen3.5)."""
+    sinks: bool = False
+    """One learned sink logit per head (gpt-oss)."""
+    keys_are_values: bool = False
+    """No value projection: values are the keys before their norm (Gemma 4, global layers)."""
+    shares_cache: bool = False
+    """Reads keys and values of an earlier layer: no projections and no cache of its own."""
+    fused_qkv: bool = False
+    """GGUF files hold one tensor for queries, keys and values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recurrent:
+    """A layer with a state of fixed size: Mamba, Mamba-2, gated DeltaNet or a short convolution."""
+
+    kind: str
+    """mamba, mamba2, deltanet or short_conv."""
+    inner: int
+    """Width of the mixed stream (heads x head_dim)."""
+    conv_kernel: int
+    conv_channels: int
+    state_elements: int = 0
+    """Elements of the recurrent state of one sequence, without the convolution's."""
+    heads: int = 0
+    """State heads (value heads of a gated DeltaNet)."""
+    groups: int = 0
+    """B/C groups of Mamba-2; key heads of a gated DeltaNet."""
+    state_dim: int = 0
+    dt_rank: int = 0
+    norm: int = 0
+    """Elements of the gated norm; 0 is none."""
+    conv_bias: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedForward:
+    """A dense feed-forward block."""
+
+    width: int
+    gated: bool = True
+    bias: bool = False
+    fused_gate: bool = False
+    """GGUF files hold gate and up as one tensor (Phi-3, ChatGLM)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experts:
+    """A mixture of experts; `shared_width` is the whole width of what every token passes."""
+
+    count: int
+    used: int
+    """Routed experts per token."""
+    width: int
+    """Hidden width of one routed expert."""
+    shared_width: int = 0
+    shared_gate: bool = False
+    """A sigmoid gate of `hidden` weights on the shared expert (Qwen2-MoE)."""
+    gated: bool = True
+    bias: bool = False
+    """Experts and router carry biases (gpt-oss)."""
+    router_bias: bool = False
+    """One correction per expert, stored next to the router (DeepSeek-V3)."""
+    latent_dim: int = 0
+    """Width that routed experts work in, when it is not the hidden size (Nemotron-3 Super)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One block: any of an attention, a recurrent mixer, a feed-forward, experts (hybrids have several)."""
+
+    attention: Attention | None = None
+    recurrent: Recurrent | None = None
+    feed_forward: FeedForward | None = None
+    experts: Experts | None = None
+    norms: tuple[str, ...] = ("attn_norm", "ffn_norm")
+    """Names of its norms of `hidden` elements, as GGUF calls them."""
+    scalars: int = 0
+    """Further stored single numbers (Gemma 4 layer scale)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """The shape of a language model, layer by layer; everything that counts and caches need, nothing else."""
+
+    family: str
+    """Hugging Face `model_type` of the text model, e.g. qwen3_moe."""
+    hidden: int
+    vocabulary: int
+    layers: tuple[Layer, ...]
+    tied: bool
+    """The output head is the input embedding."""
+    norm_weight: bool = True
+    """False: norms have no parameters (OLMo 1)."""
+    norm_bias: bool = False
+    final_norm: bool = True
+    embedding_norm: bool = False
+    head_bias: bool = False
+    positions: int = 0
+    """Rows of a learned position table (GPT-2)."""
+    layer_embedding_dim: int = 0
+    """Width of the per-layer token embedding (Gemma 3n, Gemma 4 E-models); 0 is none."""
+    layer_embedding_vocabulary: int = 0
+    context_tokens: int | None = None
+    """Longest context the configuration states; None where it does not."""
+    rope_factors: int = 0
+    """Elements of the stored rotary factors in GGUF files (Llama 3.1 and later, long-context Phi)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterCounts:
+    """Parameters of the language model by part; `extras` are not in `total`."""
+
+    total: int
+    active: int
+    """What one token passes through, with the whole input embedding."""
+    active_without_embedding: int
+    """What one decode step reads: the input embedding is left out unless it is also the output head."""
+    embedding: int
+    head: int
+    """0 when tied."""
+    attention: int
+    recurrent: int
+    feed_forward: int
+    """Dense blocks and shared experts."""
+    experts: int
+    """Routed experts and their routers."""
+    norms: int
+    other: int = 0
+    extras: Mapping[str, int] = field(default_factory=dict)
+    """Named things that a published total may also contain: vision, mtp, duplicated_head, buffers, scales."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One published set of weights: facts with where each comes from, and what is not known."""
+
+    name: str
+    architecture: Architecture | None = None
+    counts: ParameterCounts | None = None
+    published_parameters: int | None = None
+    """As the hub or the vendor states it; may contain extras."""
+    tensor_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of the stored weights by tensor type (Q4_K, F16, BF16 ...); empty when no file was read."""
+    active_tensor_bytes: Mapping[str, int] = field(default_factory=dict)
+    """The part of `tensor_bytes` that one decode step reads (used experts only, one row of the embedding)."""
+    path: str | None = None
+    file_bytes: int | None = None
+    """Size of all its files; None when no file was read."""
+    format: str = ""
+    """gguf, safetensors, config, catalog."""
+    quantization: str | None = None
+    """File mix or method (Q4_K_M, AWQ, FP8 ...); None when not quantized or not known."""
+    context_tokens: int | None = None
+    training_tokens: float | None = None
+    licence: str | None = None
+    release_date: str | None = None
+    """ISO date."""
+    scores: Mapping[str, Estimate] = field(default_factory=dict)
+    tokenizer: str | None = None
+    chat_template: bool | None = None
+    """The file carries a chat template; None when not known."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Field name -> where it comes from."""
+    unknown: tuple[str, ...] = ()
+    """Facts that could not be found, by name."""
+
+
 # --------------------------------------------------------------------------- what good means
 
 
@@ -316,7 +529,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What the engine was measured to do on one machine; made by `sizewise calibrate`, used by every later prediction."""
+    """What the engine was measured to do on one machine; `sizewise calibrate` makes it, every later prediction uses it."""
 
     engine: str
     """Name and version of the engine that was measured."""
