@@ -529,7 +529,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What the engine was measured to do on one machine; `sizewise calibrate` makes it, every later prediction uses it."""
+    """What the engine was measured to do on one machine; `sizewise calibrate` makes it, predictions use it."""
 
     engine: str
     """Name and version of the engine that was measured."""
@@ -753,3 +753,51 @@ class Verdict:
     warnings: tuple[str, ...] = ()
     calls: int = 0
     calls_full_grid: int = 0
+
+
+# --------------------------------------------------------------------------- pictures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlotPoint:
+    """One point of a plot, with its interval on either axis where there is one."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+    x_low: float | None = None
+    x_high: float | None = None
+    label: str = ""
+    note: str = ""
+    """What the tooltip adds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlotSeries:
+    """Points that belong together."""
+
+    name: str
+    points: tuple[PlotPoint, ...]
+    line: bool = False
+    markers: bool = True
+    band: bool = False
+    """Fill between `low` and `high` instead of drawing interval bars."""
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """A picture as data; `sizewise.report.charts` draws it as SVG."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[PlotSeries, ...]
+    x_log: bool = False
+    y_log: bool = False
+    x_unit: str = ""
+    """bytes, seconds, usd, count, share or empty: how ticks are printed."""
+    y_unit: str = ""
+    y_from: float | None = None
+    y_to: float | None = None
