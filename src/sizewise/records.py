@@ -750,6 +750,8 @@ class Verdict:
     """What would change the verdict."""
     next_step: str = ""
     """One command."""
+    margin: float = 0.0
+    """The goal's margin that this verdict was made for."""
     warnings: tuple[str, ...] = ()
     calls: int = 0
     calls_full_grid: int = 0
