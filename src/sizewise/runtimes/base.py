@@ -18,7 +18,9 @@ class EngineInfo:
     context_tokens: int | None = None
     load_s: float | None = None
     buffers_bytes: dict[str, int] = field(default_factory=dict)
-    """The engine's own buffer sizes by name: weights, kv_cache, compute, repack."""
+    """The engine's own buffer sizes by name: weights, kv_cache, compute, repack, output."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the answers must know: no chat template, context beyond the trained one."""
 
 
 class Runtime(Protocol):
