@@ -1,0 +1,202 @@
+"""The tables of a study: standings, how answers fail, what was not judged, raw answers side by side."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+
+from sizewise.records import Estimate, Trial, Verdict
+from sizewise.report.gathering import Gathered
+from sizewise.report.page import Cell, Row, Table, TableSection
+from sizewise.units import format_bytes, format_count, format_percent, format_seconds
+
+SHOWN_ITEMS = 6
+
+
+def sections(gathered: Gathered) -> tuple[TableSection, ...]:
+    """Return the table sections of a study."""
+    return (_standings(gathered), _failures(gathered), _predictions(gathered), _skipped(gathered), _answers(gathered))
+
+
+def _standings(gathered: Gathered) -> TableSection:
+    return TableSection(
+        id="standings",
+        title="Results by task",
+        text="Mean score with its interval over the answers given. A candidate that the race dropped early "
+        "was asked fewer items: its interval is wider, and that is enough to rule on it.",
+        tables=tuple(_standing_table(gathered, verdict) for verdict in gathered.verdicts),
+        empty="No verdict is stored yet; continue the study with the same `sizewise run`.",
+    )
+
+
+def _standing_table(gathered: Gathered, verdict: Verdict) -> Table:
+    rows = []
+    for standing in verdict.standings:
+        size = gathered.measured(standing.candidate, "facts", "parameters")
+        cells = (
+            Cell(text=standing.candidate),
+            Cell(text=format_count(size.value) if size else "not known"),
+            Cell(text=_share(standing.score)),
+            Cell(text=_share(standing.loss_to_best)),
+            Cell(text=f"{standing.answered} of {standing.planned}"),
+            Cell(text=standing.dropped or "", kind="wrap"),
+        )
+        rows.append(Row(cells=cells, picked=standing.candidate == verdict.chosen))
+    head = ("candidate", "parameters", "mean score", "loss to the best", "items asked", "why it stopped")
+    return Table(title=verdict.task, head=head, rows=tuple(rows))
+
+
+def _failures(gathered: Gathered) -> TableSection:
+    tables = []
+    for verdict in gathered.verdicts:
+        groups = _by_candidate(gathered.trials.get(verdict.task, []))
+        if groups:
+            rows = tuple(_failure_row(name, groups[name]) for name in gathered.names() if name in groups)
+            head = (
+                "candidate", "right", "right when complete", "valid form", "cut off", "empty", "looped", "refused",
+                "made up", "failed", "answer, median",
+            )  # fmt: skip
+            tables.append(Table(title=verdict.task, head=head, rows=rows))
+    return TableSection(
+        id="failures",
+        title="How answers fail",
+        text="Quality is not one number: an answer can be wrong, cut off, out of form, refused or made up. "
+        "“Right when complete” leaves out answers that were cut off, empty, looped or failed.",
+        tables=tuple(tables),
+        empty="No answers are stored yet.",
+    )
+
+
+def _failure_row(name: str, trials: list[Trial]) -> Row:
+    scored = [trial for trial in trials if trial.score is not None]
+    whole = [trial for trial in scored if not (trial.truncated or trial.empty or trial.looped)]
+    times = sorted(trial.timing.total_s for trial in trials if trial.error is None)
+    cells = (
+        Cell(text=name),
+        Cell(text=_mean([trial.score.value for trial in scored if trial.score])),
+        Cell(text=_mean([trial.score.value for trial in whole if trial.score])),
+        Cell(text=_mean([float(trial.score.valid) for trial in scored if trial.score])),
+        Cell(text=_mean([float(trial.truncated) for trial in trials])),
+        Cell(text=_mean([float(trial.empty) for trial in trials])),
+        Cell(text=_mean([float(trial.looped) for trial in trials])),
+        Cell(text=_mean([float(trial.score.refused) for trial in scored if trial.score])),
+        Cell(text=_mean([float(trial.score.hallucinated) for trial in scored if trial.score])),
+        Cell(text=_mean([float(trial.error is not None) for trial in trials])),
+        Cell(text=format_seconds(times[len(times) // 2]) if times else "none"),
+    )
+    return Row(cells=cells)
+
+
+def _predictions(gathered: Gathered) -> TableSection:
+    rows = []
+    for name, prediction in gathered.predictions.items():
+        cells = (
+            Cell(text=name),
+            Cell(text=_range(prediction.memory_bytes, format_bytes)),
+            Cell(text=_range(gathered.measured(name, "memory", "peak_bytes"), format_bytes)),
+            Cell(text=_range(prediction.load_s, format_seconds)),
+            Cell(text=_range(gathered.measured(name, "memory", "load_s"), format_seconds)),
+            Cell(text=_range(prediction.decode_tokens_per_s, lambda value: f"{value:.3g}/s")),
+            Cell(text=_range(gathered.measured(name, "speed", "decode_tokens_per_s"), lambda value: f"{value:.3g}/s")),
+            Cell(text=str(prediction.bottleneck)),
+        )
+        rows.append(Row(cells=cells))
+    head = (
+        "candidate", "memory predicted", "measured", "load predicted", "measured", "decode predicted", "measured",
+        "bottleneck",
+    )  # fmt: skip
+    return TableSection(
+        id="predictions",
+        title="Predicted and measured",
+        text="What was predicted before anything ran, beside what was then measured. Ranges are in brackets.",
+        tables=(Table(title="", head=head, rows=tuple(rows)),) if rows else (),
+        empty="Nothing was predicted for these candidates.",
+    )
+
+
+def _skipped(gathered: Gathered) -> TableSection:
+    rows = [Row(cells=(Cell(text=s.candidate), Cell(text=s.reason, kind="wrap"))) for s in gathered.skipped]
+    return TableSection(
+        id="skipped",
+        title="Not judged, and why",
+        text="Candidates that could not be judged are carried to the end with their reason.",
+        tables=(Table(title="", head=("candidate", "reason"), rows=tuple(rows)),) if rows else (),
+        empty="Every candidate was judged.",
+    )
+
+
+def _answers(gathered: Gathered) -> TableSection:
+    tables = [_answer_table(gathered, verdict.task) for verdict in gathered.verdicts]
+    return TableSection(
+        id="answers",
+        title="Raw answers side by side",
+        text="The same items answered by several candidates, those first on which they disagree. "
+        "Everything is shown as text; invisible characters are spelled out.",
+        tables=tuple(table for table in tables if table is not None),
+        empty="No item was answered by two candidates yet.",
+    )
+
+
+def _answer_table(gathered: Gathered, task: str) -> Table | None:
+    by_sample: dict[str, dict[str, Trial]] = defaultdict(dict)
+    for trial in gathered.trials.get(task, []):
+        if trial.key.repeat == 0 and trial.prompt_hash in gathered.prompts:
+            by_sample[trial.key.sample][trial.key.candidate] = trial
+    shared = {sample: answers for sample, answers in by_sample.items() if len(answers) > 1}
+    if not shared:
+        return None
+    ranked = sorted(shared, key=lambda sample: (-_disagreement(shared[sample]), -len(shared[sample]), sample))
+    chosen = ranked[:SHOWN_ITEMS]
+    names = [name for name in gathered.names() if any(name in shared[sample] for sample in chosen)]
+    rows = tuple(_answer_row(gathered, shared[sample], names) for sample in chosen)
+    return Table(title=task, head=("prompt", "expected", *names), rows=rows, kind="answers")
+
+
+def _answer_row(gathered: Gathered, answers: dict[str, Trial], names: list[str]) -> Row:
+    prompt, target = gathered.prompts[next(iter(answers.values())).prompt_hash]
+    expected = target if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
+    cells = [Cell(text=_cut(prompt), pre=True), Cell(text=_cut(expected), pre=True)]
+    for name in names:
+        trial = answers.get(name)
+        cells.append(Cell(text="not asked") if trial is None else _answer_cell(trial))
+    return Row(cells=tuple(cells))
+
+
+def _answer_cell(trial: Trial) -> Cell:
+    if trial.score is None:
+        return Cell(text=f"failed: {trial.error}", kind="wrong")
+    text = _cut(trial.answer) or "(empty)"
+    return Cell(text=text, kind="right" if trial.score.value >= 0.5 else "wrong", pre=True)
+
+
+def _disagreement(answers: dict[str, Trial]) -> float:
+    values = [trial.score.value for trial in answers.values() if trial.score is not None]
+    return max(values) - min(values) if values else 0.0
+
+
+def _by_candidate(trials: list[Trial]) -> dict[str, list[Trial]]:
+    groups: dict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        groups[trial.key.candidate].append(trial)
+    return groups
+
+
+def _mean(values: list[float]) -> str:
+    return format_percent(sum(values) / len(values)) if values else "none"
+
+
+def _share(estimate: Estimate | None) -> str:
+    return "" if estimate is None else _range(estimate, format_percent)
+
+
+def _range(estimate: Estimate | None, show: Callable[[float], str]) -> str:
+    if estimate is None:
+        return "not known"
+    if estimate.low == estimate.high:
+        return show(estimate.value)
+    return f"{show(estimate.value)} ({show(estimate.low)} to {show(estimate.high)})"
+
+
+def _cut(text: str, most: int = 600) -> str:
+    return text if len(text) <= most else f"{text[:most]} … ({len(text) - most} more characters)"
