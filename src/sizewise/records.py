@@ -200,6 +200,8 @@ class Experts:
     """Experts and router carry biases (gpt-oss)."""
     router_bias: bool = False
     """One correction per expert, stored next to the router (DeepSeek-V3)."""
+    scaled: bool = False
+    """A scale on the router's input and one per expert (Gemma 4)."""
     latent_dim: int = 0
     """Width that routed experts work in, when it is not the hidden size (Nemotron-3 Super)."""
 

@@ -78,6 +78,7 @@ def experts(fields: Fields, family: Family) -> Experts:
         gated=family.gated,
         bias=fields.family == "gpt_oss",
         router_bias=family.router_bias,
+        scaled=fields.family == "gemma4_text",
         latent_dim=fields.integer("moe_latent_size", 0),
     )
 

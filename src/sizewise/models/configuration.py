@@ -12,16 +12,16 @@ from typing import Any
 
 from sizewise.errors import ModelError, UnknownFact
 from sizewise.models import blocks
-from sizewise.models.families import ALIASES, FAMILIES, PRE, Family
+from sizewise.models.families import ALIASES, FAMILIES, MOE_NORMS, PRE, Family
 from sizewise.models.fields import MOST_LAYERS, Fields
-from sizewise.records import Architecture, Attention, Indexer, Latent, Layer
+from sizewise.records import Architecture, Attention, FeedForward, Indexer, Latent, Layer
 
 _NESTED = ("text_config", "llm_config", "language_config")
 _LETTERS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
 
 
 def text_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the language model's part of a configuration, flat; the wrapper's tie flag is kept where the part has none."""
+    """Return the language model's part of a configuration, flat, with the wrapper's tie flag where it has none."""
     for name in _NESTED:
         inner = config.get(name)
         if isinstance(inner, Mapping):
@@ -146,13 +146,13 @@ def _layer(fields: Fields, family: Family, index: int, kind: str, window: int | 
     dense = kind == "mlp" if single else (both or not routed)
     forward = blocks.feed_forward(fields, family, index) if dense and _has_dense(fields) else None
     if fields.family == "granitemoehybrid" and not routed:
-        forward = blocks.FeedForward(width=fields.integer("shared_intermediate_size"))
+        forward = FeedForward(width=fields.integer("shared_intermediate_size"))
     return Layer(
         attention=_attention(fields, family, index, window) if attends else None,
         recurrent=mixer,
         feed_forward=forward,
         experts=blocks.experts(fields, family) if routed else None,
-        norms=_norms(fields, family),
+        norms=_norms(fields, family) + (MOE_NORMS if both else ()),
         scalars=family.scalars,
     )
 

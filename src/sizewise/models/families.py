@@ -15,6 +15,8 @@ PRE = ("attn_norm", "ffn_norm")
 POST = ("post_attention_norm", "post_ffw_norm")
 BOTH = ("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")
 ONE = ("attn_norm",)
+MOE_NORMS = ("pre_ffw_norm_2", "post_ffw_norm_1", "post_ffw_norm_2")
+"""Further norms of a block that has a dense and an expert part (Gemma 4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +103,8 @@ FAMILIES: Mapping[str, Family] = {
     "gemma3_text": _f("gemma3", norms=BOTH, qk_norm="head", defaults={
         **_TIED, "sliding_window": 4096, "sliding_window_pattern": 6, "vocab_size": 262208, "head_dim": 256,
         "num_attention_heads": 8, "num_key_value_heads": 4}),
-    "gemma4_text": _f("gemma4", norms=BOTH, qk_norm="head", defaults={**_TIED, "num_global_key_value_heads": None}),
-    "muse_glimmer_text": _f(None, norms=BOTH, qk_norm="head"),
+    "gemma4_text": _f("gemma4", norms=BOTH, qk_norm="head", defaults={**_TIED, "global_head_dim": 512}),
+    "muse_glimmer_text": _f(None, norms=BOTH, defaults={"attn_output_gate": True}),
     # dense, GPT-like
     "gpt2": _f("gpt2", **_ALL_BIAS, gated=False, fused_qkv=True, positions=0, defaults=_TIED),
     "gpt_neo": _f(None, output_bias=True, ffn_bias=True, norm_bias=True, gated=False, positions=0, defaults=_TIED),

@@ -183,12 +183,16 @@ def _routed(block: Experts, hidden: int) -> Iterator[Tensor]:
         shape = (columns, rows, block.count)
         yield Tensor(name=f"{name}.weight", shape=shape, part="experts", used=block.used, of=block.count)
         if block.bias:
-            shape = (rows, block.count)
-            yield Tensor(name=f"{name}.bias", shape=shape, part="experts", used=block.used, of=block.count)
+            yield Tensor(
+                name=f"{name}.bias", shape=(rows, block.count), part="experts", used=block.used, of=block.count
+            )
 
 
 def _experts(block: Experts, hidden: int) -> Iterator[Tensor]:
     yield _matrix("ffn_gate_inp", hidden, block.count, "experts")
+    if block.scaled:
+        yield Tensor(name="ffn_gate_inp.scale", shape=(hidden,), part="experts")
+        yield Tensor(name="ffn_down_exps.scale", shape=(block.count,), part="experts")
     if block.bias:
         yield _bias("ffn_gate_inp", block.count, "experts")
     if block.router_bias:
