@@ -90,7 +90,9 @@ def _failure_row(name: str, trials: list[Trial]) -> Row:
 
 def _predictions(gathered: Gathered) -> TableSection:
     rows = []
-    for name, prediction in gathered.predictions.items():
+    known = [name for name in gathered.names() if name in gathered.predictions]
+    for name in known:
+        prediction = gathered.predictions[name]
         cells = (
             Cell(text=name),
             Cell(text=_range(prediction.memory_bytes, format_bytes)),

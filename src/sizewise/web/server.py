@@ -18,6 +18,10 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+_HEAD = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>sizewise</title>'
+    "<style>:root{color-scheme:light dark}body{font:16px/1.6 system-ui;max-width:720px;margin:40px auto}</style>"
+)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -44,11 +48,7 @@ def make_app(store_path: Path, *, any_host: bool = False) -> web.Application:
                 for row in store.studies()
             )
         body = rows or "<li>No study yet. Start one with <code>sizewise demo</code>.</li>"
-        page = (
-            '<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>sizewise</title>'
-            "<style>:root{color-scheme:light dark}body{font:16px/1.6 system-ui;max-width:720px;margin:40px auto}</style>"
-            f"<h1>Studies</h1><ul>{body}</ul></html>"
-        )
+        page = f"{_HEAD}<h1>Studies</h1><ul>{body}</ul></html>"
         return web.Response(text=page, content_type="text/html")
 
     async def study(request: web.Request) -> web.Response:
