@@ -22,3 +22,5 @@ class Task:
     """Enough for every right answer; a study may set less or more."""
     stop: tuple[str, ...] = ()
     description: str = ""
+    bare_prompts: bool = False
+    """Samples are texts to continue, not turns of a chat (`Settings.chat` should be False): the ladder's skills."""
