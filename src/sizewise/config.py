@@ -104,7 +104,7 @@ def check_study(study: Study, *, where: str = "study") -> None:
         raise ConfigError(f"{where}: repeats = {study.repeats}; expected 1 or more")
     for candidate in study.candidates:
         for key in ("max_output_tokens", "concurrency", "context_tokens", "threads"):
-            number = getattr(candidate.settings, key)
+            number = getattr(candidate if key == "max_output_tokens" else candidate.settings, key)
             if number is not None and number < 1:
                 raise ConfigError(f"{where}: candidate {candidate.name}: {key} = {number}; expected 1 or more")
         _check_choice(candidate.retrieval, _RETRIEVAL, f"{where}: candidate {candidate.name}: retrieval")
@@ -161,13 +161,12 @@ def _crossed(table: Mapping[str, Any]) -> Iterable[tuple[dict[str, Any], str]]:
 
 
 def _candidate(table: Mapping[str, Any], suffix: str, where: str, folder: Path) -> Candidate:
-    settings = {field.name for field in dataclasses.fields(Settings)}
+    fields = {field.name for field in dataclasses.fields(Candidate)} - {"settings"}
+    settings = {field.name for field in dataclasses.fields(Settings)} - fields
     settings |= {name.removesuffix(end) for name in settings for end in _SUFFIXES}
     own = {key: value for key, value in table.items() if key not in settings and key not in ("name", "price")}
     of_settings = {key: value for key, value in table.items() if key in settings}
-    _check_keys(
-        own, [f.name for f in dataclasses.fields(Candidate) if f.name != "settings"], where, also=sorted(settings)
-    )
+    _check_keys(own, sorted(fields), where, also=sorted(settings))
     model = _resolve(str(table["model"]), folder)
     own["model"] = model
     base = table.get("name") or (Path(model).stem if model.endswith(".gguf") else model)

@@ -84,6 +84,8 @@ class Candidate:
     """Base URL for server runtimes, e.g. http://127.0.0.1:8080/v1."""
     quantization: str | None = None
     settings: Settings = field(default_factory=Settings)
+    max_output_tokens: int | None = None
+    """Longest answer; None leaves it to the task. A study writes the result into the settings."""
     retrieval: str = "none"
     """none, given (the right passage), distractors, bm25."""
     prompt_variant: str = "plain"

@@ -48,7 +48,7 @@ def test_units_may_stand_in_the_value(tmp_path: Path) -> None:
 
 def test_settings_of_a_candidate_stand_beside_its_model(tmp_path: Path) -> None:
     small, api = study(tmp_path, WHOLE).candidates
-    assert (small.name, small.settings.max_output_tokens) == ("small", 32)
+    assert (small.name, small.max_output_tokens) == ("small", 32)
     assert api.price is not None
     assert api.price.output_usd_per_mtok == 2.5
 
