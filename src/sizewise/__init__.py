@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 
 __version__ = "0.1.0"
 
@@ -18,7 +17,7 @@ _VERBS: dict[str, str] = {
 __all__ = ["__version__", "decide", "load_task", "read_model"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Return a public verb by importing its module on first use."""
     if name in _VERBS:
         from importlib import import_module

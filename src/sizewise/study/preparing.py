@@ -1,0 +1,90 @@
+"""Before anything runs: what each candidate is, what it is expected to need, and who is left out with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sizewise.errors import ModelError
+from sizewise.machines.detect import detect
+from sizewise.models.reading import read_model
+from sizewise.prediction.predict import predict
+from sizewise.records import Candidate, Estimate, Machine, Measurement, Model, Prediction, Skipped, Source, Study
+
+OWN_FILES = frozenset({"embedded", "llama-server", "transformers"})
+"""Runtimes that load a model file on this machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A candidate with all that is known of it before it runs."""
+
+    candidate: Candidate
+    model: Model | None
+    path: Path | None
+    outlook: Prediction | Skipped | None
+    """None where nothing can be predicted (a server elsewhere) and nothing speaks against asking it."""
+
+    @property
+    def memory_bytes(self) -> float | None:
+        """Predicted peak, None where it is not known."""
+        return self.outlook.memory_bytes.value if isinstance(self.outlook, Prediction) else None
+
+
+def prepare(study: Study, machine: Machine | None = None) -> list[Prepared]:
+    """Return every candidate of a study with its model's facts and prediction; a `Skipped` carries its reason."""
+    here = machine or detect()
+    return [_prepare(candidate, study, here) for candidate in study.candidates]
+
+
+def _prepare(candidate: Candidate, study: Study, machine: Machine) -> Prepared:
+    try:
+        model = read_model(candidate.model)
+    except ModelError as error:
+        if candidate.runtime in OWN_FILES:
+            skipped = Skipped(candidate=candidate.name, reason=str(error), stage="read")
+            return Prepared(candidate=candidate, model=None, path=None, outlook=skipped)
+        return Prepared(candidate=candidate, model=None, path=None, outlook=None)
+    path = Path(model.path) if model.path else None
+    if candidate.runtime not in OWN_FILES:
+        return Prepared(candidate=candidate, model=model, path=None, outlook=None)
+    if path is None:
+        reason = (
+            f"{candidate.model!r} is known from {model.sources.get('name', 'the catalog')}, but no file of it is here; "
+            "expected a GGUF path. Download it, or name a server with runtime = 'openai'"
+        )
+        skipped = Skipped(candidate=candidate.name, reason=reason, stage="read")
+        return Prepared(candidate=candidate, model=model, path=None, outlook=skipped)
+    outlook = predict(candidate, model, machine, study.workload)
+    return Prepared(candidate=candidate, model=model, path=path, outlook=_limited(outlook, study))
+
+
+def _limited(outlook: Prediction | Skipped, study: Study) -> Prediction | Skipped:
+    """Return the outlook, or a skip when even its low end breaks the goal's memory limit."""
+    limit = study.goal.max_memory_bytes
+    if isinstance(outlook, Skipped) or limit is None or outlook.memory_bytes.low <= limit:
+        return outlook
+    from sizewise.units import format_bytes
+
+    needs = format_bytes(outlook.memory_bytes.value)
+    return Skipped(
+        candidate=outlook.candidate,
+        reason=f"needs {needs}, the goal allows {format_bytes(limit)}: {needs} against {format_bytes(limit)}",
+        stage="predict",
+    )
+
+
+def facts(prepared: Prepared) -> Measurement | None:
+    """Return what the model's files say of its size, as a stored measurement; None when nothing is known."""
+    model = prepared.model
+    if model is None or model.counts is None:
+        return None
+    values = {"parameters": model.counts.total, "active_parameters": model.counts.active}
+    return Measurement(
+        candidate=prepared.candidate.name,
+        kind="facts",
+        values={
+            name: Estimate(value=count, low=count, high=count, source=Source.PUBLISHED, detail="read from the model")
+            for name, count in values.items()
+        },
+    )
