@@ -1,0 +1,211 @@
+"""The walk: which stretch of which candidate is needed next, and what is settled so far.
+
+All candidates read the same random order of units (items, or clusters of items). The walk is a function of the
+scores and nothing else: it asks for one stretch, waits until the whole stretch is known, then settles what
+can be settled and asks for the next. Scores that arrive early are kept and not looked at. So the batch size,
+the order of arrival, a crash and a resume cannot change the decision.
+
+Two kinds of evidence, both betting e-processes (`stats.betting`) on paired differences of candidates j and k:
+
+- `worse[k]`: sum over j of the evidence that j leads k by more than the margin. At (K - 1) / alpha_overpay k is
+  out as a choice. If k is good enough, the sum at one common unit t divided by K - 1 is itself an e-process
+  (a pair that was not read up to t only leaves out a nonnegative term), so the sum replaces a maximum.
+- `close[j, k]`: evidence that j leads k by less than the margin. At (K - 1) / alpha_safe it counts.
+
+k is good enough when `close` counts for every j. Only the best j matters for the error, so the union is over the
+at most K - 1 candidates k that are not good enough. A candidate that is out as a choice stays in this
+comparison: it was put out at the looser level and may still be the best.
+
+Not covered: choosing items by what was seen; a best candidate that nobody entered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sizewise.race.schedule import Pairing, pick_rival
+from sizewise.stats.betting import STAKES, Bets, Bools, Design, Floats, extend
+
+Ints = NDArray[np.int64]
+
+PILOT_UNITS = 30
+"""Units that all candidates answer first. Between 10 and 50 the calls change by a point or less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Margin and error levels of a race, and how it reads."""
+
+    margin: float
+    alpha_safe: float
+    alpha_overpay: float
+    finite: bool = True
+    """True: on these items. False: for future items like these."""
+    floor: float | None = None
+    """Least mean score that a choice must have."""
+    pilot: int = PILOT_UNITS
+    block: int | None = None
+    """Units per stretch; None grows the stretch with what was read."""
+    stakes: tuple[float, ...] = STAKES
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Units start..stop-1 of one candidate."""
+
+    candidate: int
+    start: int
+    stop: int
+
+
+class Walk:
+    """The state of a race over K candidates (in order of cost) and G units; see the module's docstring.
+
+    `low` and `high`, shape (K, G), hold each unit's total score in the common order, as bounds: equal where every
+    item was answered, apart where answers are missing. Fill the stretches of `wanted`, then call `advance`.
+    """
+
+    def __init__(self, cost: Floats, sizes: Floats, rules: Rules) -> None:
+        self.rules, self.cost, self.sizes = rules, cost, sizes
+        self.count, self.units = len(cost), len(sizes)
+        self.rows = self.count + (rules.floor is not None)
+        """Candidates, then the floor as one more that leads a candidate at the floor by exactly the margin."""
+        self.low = np.zeros((self.rows, self.units))
+        self.high = np.zeros((self.rows, self.units))
+        self.read = np.zeros(self.rows, dtype=np.int64)
+        """Units of each row that the walk has looked at."""
+        biggest = float(sizes.max())
+        self._least_up = np.full((self.rows, 1), -(1 + rules.margin) * biggest)
+        self._least_down = np.full((self.rows, 1), -(1 - rules.margin) * biggest)
+        if rules.floor is not None:
+            self.low[-1] = self.high[-1] = (rules.floor + rules.margin) * sizes
+            self.read[-1] = self.units
+            self._least_down[-1] = -max(1 - rules.margin, rules.floor) * biggest
+        self.design = Design(units=self.units, finite=rules.finite, stakes=rules.stakes)
+        square = (self.rows, self.count)
+        self._up_money, self._down_money = np.zeros((2, *square, len(rules.stakes)))
+        self.up_total, self.down_total, self.squares = np.zeros((3, *square))
+        self.up_log, self.down_log = np.zeros((2, *square))
+        """Log evidence, now, that row j leads k by more (up) and by less (down) than the margin."""
+        self._worse = np.zeros((self.count, self.units))
+        self.out: Bools = np.zeros(self.count, dtype=bool)
+        self.witness: list[int | None] = [None] * self.count
+        self.close: Bools = np.zeros(square, dtype=bool)
+        self.close[np.arange(self.count), np.arange(self.count)] = True
+        self.unjudged: Bools = np.zeros(self.count, dtype=bool)
+        """Too many answers missing to say anything."""
+        self.stuck: Bools = np.zeros(self.count, dtype=bool)
+        """Everything was read and it is not settled whether the candidate is good enough."""
+        rivals = max(self.rows - 1, 1)
+        self.need_worse, self.need_close = rivals / rules.alpha_overpay, rivals / rules.alpha_safe
+        self.chosen: int | None = None
+        self.finished = False
+        self.focus: int | None = None
+        self.wanted = [Stretch(m, 0, min(rules.pilot, self.units)) for m in range(self.count)]
+
+    def advance(self) -> None:
+        """Look at the wanted stretches, settle what they settle, and set the next `wanted` or finish."""
+        pilot = not self.read[: self.count].any()
+        for stretch in self.wanted:
+            self._look(stretch)
+        if pilot:
+            missing = (self.high - self.low)[: self.count, : self.rules.pilot].sum(axis=1)
+            self.unjudged |= missing > 0.5 * self.sizes[: self.rules.pilot].sum()
+        self._settle()
+        self.wanted = [] if self.finished else self._next()
+
+    def _look(self, stretch: Stretch) -> None:
+        m, a, b = stretch.candidate, stretch.start, stretch.stop
+        self.read[m] = b
+        others = np.flatnonzero(self.read > a)
+        others = others[others != m]
+        if not others.size:
+            return
+        seen = np.arange(a, b)[None, :] < self.read[others, None]
+        margin = self.rules.margin * self.sizes[a:b]
+        shares = self.design.shares(a, b)
+        low, high = self.low[:, a:b], self.high[:, a:b]
+        chaser = np.full(others.size, m)
+        self._pairs(others, chaser, low[others] - high[m] - margin, high[others] - low[m] - margin, seen, a, shares)
+        real = others < self.count
+        others, chaser, seen = others[real], chaser[real], seen[real]
+        if others.size:
+            self._pairs(chaser, others, low[m] - high[others] - margin, high[m] - low[others] - margin, seen, a, shares)
+
+    def _pairs(self, j: Ints, k: Ints, up: Floats, down: Floats, seen: Bools, start: int, shares: Floats) -> None:
+        """Extend the evidence of the pairs (j[i], k[i]) by the increments up[i] and down[i]."""
+        last = (np.arange(j.size), seen.sum(axis=1) - 1)
+        bets = Bets(self._up_money[j, k], self.up_total[j, k])
+        path = extend(bets, up, seen, self._least_up[j], start, self.design, shares)
+        self._up_money[j, k], self.up_total[j, k], self.up_log[j, k] = bets.log_money, bets.total, path[last]
+        self._add_worse(k, np.exp(path), start)
+        bets = Bets(self._down_money[j, k], self.down_total[j, k])
+        path = extend(bets, -down, seen, self._least_down[j], start, self.design, shares)
+        self._down_money[j, k], self.down_total[j, k], self.down_log[j, k] = bets.log_money, bets.total, path[last]
+        self.close[j, k] |= path.max(axis=1) >= log(self.need_close)
+        self.squares[j, k] += (seen * (0.5 * (up + down)) ** 2).sum(axis=1)
+
+    def _add_worse(self, k: Ints, money: Floats, start: int) -> None:
+        """Add the money against the candidates k and put out those against whom it is enough."""
+        stop = start + money.shape[1]
+        for c in np.unique(k).tolist():
+            self._worse[c, start:stop] += money[k == c].sum(axis=0)
+            if not self.out[c] and self._worse[c, start:stop].max() >= self.need_worse:
+                self.out[c] = True
+                self.witness[c] = int(np.argmax(np.where(np.arange(self.rows) == c, -np.inf, self.up_log[:, c])))
+
+    def _settle(self) -> None:
+        """Choose the cheapest candidate that is close to every rival, when every cheaper one is settled."""
+        for k in range(self.count):
+            if self.out[k] or self.unjudged[k] or self.stuck[k]:
+                continue
+            self.focus = k
+            open_rows = self._open(k)
+            if not open_rows.size:
+                self.chosen, self.finished = k, True
+                return
+            if not (np.minimum(self.read[open_rows], self.read[k]) >= self.units).any():
+                return
+            self.stuck[k] = True
+        self.focus, self.finished = None, True
+
+    def _open(self, k: int) -> Ints:
+        """Return the rows that k has not been shown to be close to."""
+        judged = np.ones(self.rows, dtype=bool)
+        judged[: self.count] = ~self.unjudged
+        return np.flatnonzero(judged & ~self.close[:, k])
+
+    def _next(self) -> list[Stretch]:
+        k = self.focus
+        if k is None:
+            return []
+        rivals = self._open(k)
+        still_in = rivals[(rivals >= self.count) | ~self.out[np.minimum(rivals, self.count - 1)]]
+        rivals = still_in if still_in.size else rivals
+        both = np.minimum(self.read[rivals], self.read[k])
+        j = int(
+            rivals[
+                pick_rival(
+                    Pairing(
+                        total=0.5 * (self.up_total[rivals, k] - self.down_total[rivals, k]),
+                        squares=self.squares[rivals, k],
+                        both=both,
+                        read_rival=self.read[rivals],
+                        read_focus=int(self.read[k]),
+                        need_worse=log(self.need_worse) - self.up_log[rivals, k],
+                        need_close=log(self.need_close) - self.down_log[rivals, k],
+                        cost_rival=np.append(self.cost, 0.0)[rivals],
+                        cost_focus=float(self.cost[k]),
+                        units=self.units,
+                        finite=self.rules.finite,
+                    )
+                )
+            ]
+        )
+        start = int(min(self.read[j], self.read[k]))
+        stop = min(self.units, start + (self.rules.block or max(5, start // 16)))
+        return [Stretch(m, int(self.read[m]), stop) for m in (k, j) if m < self.count and self.read[m] < stop]

@@ -1,0 +1,115 @@
+"""Anytime-valid evidence about a mean that is read in random order, with or without replacement.
+
+A bettor starts with one unit of money and bets on each increment against a null hypothesis. Under the null
+the money is a nonnegative supermartingale, so it ever reaches 1/a with probability at most a (Ville): one may
+look after every item, stop for any reason, and advance several comparisons in any order that depends on the data.
+
+The increments are z = x - m s: a bounded quantity x of a unit of size s (a cluster of s items; s = 1 for single
+items) less the hypothesised mean m per item. Without replacement the units still to come must make the
+total of z zero (or less), so the conditional mean after t of G units is c_t = -(z_1 + ... + z_t) / (G - t).
+Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting" (JRSS-B 2024,
+arXiv:2010.09686), section 5 for the case without replacement.
+
+The stake grows as G / (G - t). In the clock J = t / (1 - t/G) the drift of the centred sum is constant, so
+a constant stake in that clock is the one that grows fastest; a constant stake per item is not.
+
+Not covered: unbounded quantities, units chosen by what was seen, stakes tuned on later items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+STAKES = (0.12, 0.3, 0.6)
+"""Shares of the largest allowed stake; the wealth is the average over them, so none has to be right."""
+LARGEST_STAKE = 0.95
+"""A stake of 1 could lose everything on one item."""
+_LOG_CEILING = 690.0
+"""exp of this is the largest power that a double holds; more evidence than that is written as this much."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What is fixed before the first item: how many units, and how much to stake."""
+
+    units: int
+    finite: bool = True
+    """True: the claim is about these units. False: about the source that they were drawn from."""
+    stakes: tuple[float, ...] = STAKES
+
+    def shares(self, start: int, stop: int) -> Floats:
+        """Return the stakes for units start..stop-1, shape (stakes, stop - start).
+
+        >>> Design(units=10, stakes=(0.1,)).shares(0, 6).round(3).tolist()
+        [[0.1, 0.111, 0.125, 0.143, 0.167, 0.2]]
+        """
+        left = self.units - np.arange(start, stop, dtype=np.float64)
+        growth = self.units / left if self.finite else np.ones_like(left)
+        shares: Floats = np.minimum(np.outer(self.stakes, growth), LARGEST_STAKE)
+        return shares
+
+
+@dataclass(slots=True)
+class Bets:
+    """The running money of many bettors against "the mean of z is at most 0"; one row a bettor."""
+
+    log_money: Floats
+    """Shape (rows, stakes)."""
+    total: Floats
+    """Sum of z so far, shape (rows,)."""
+
+    @classmethod
+    def start(cls, rows: int, stakes: int = len(STAKES)) -> Bets:
+        """Return bettors that have not seen anything."""
+        return cls(np.zeros((rows, stakes)), np.zeros(rows))
+
+
+def extend(
+    bets: Bets, z: Floats, seen: Bools, lowest: Floats | float, start: int, design: Design, shares: Floats | None = None
+) -> Floats:
+    """Let the bettors see the next units and return the log of their money after each, shape (rows, units).
+
+    `z` has shape (rows, b): increments of units start..start+b-1, each at least `lowest` (shape (rows, 1) or a
+    number, negative). Where `seen` is False the bettor has not got that far: its money stands still, and
+    the result there is -inf. `bets` is updated in place. Money is averaged over the stakes.
+
+    When what was seen already contradicts the null whatever is still to come, the log money is 690.
+
+    >>> bets = Bets.start(1)
+    >>> path = extend(bets, np.full((1, 20), 0.5), np.ones((1, 20), bool), -1.0, 0, Design(units=40))
+    >>> bool(path[0, -1] > np.log(20))
+    True
+    """
+    z = np.where(seen, z, 0.0)
+    lowest = np.asarray(lowest, dtype=np.float64)
+    upto = bets.total[:, None] + np.cumsum(z, axis=1)
+    stop = start + z.shape[1]
+    if design.finite:
+        left = design.units - np.arange(start, stop, dtype=np.float64)
+        expected = (z - upto) / left
+    else:
+        expected = np.zeros_like(z)
+    room = expected - lowest
+    lever = (z - expected) / np.where(room < 1e-9, 1.0, room)
+    if shares is None:
+        shares = design.shares(start, stop)
+    steps = np.log1p(shares[None, :, :] * lever[:, None, :])
+    steps *= seen[:, None, :]
+    money = bets.log_money[:, :, None] + np.cumsum(steps, axis=2)
+    bets.log_money = money[:, :, -1]
+    bets.total = upto[:, -1]
+    peak = money.max(axis=1)
+    path = peak + np.log(np.exp(money - peak[:, None, :]).mean(axis=1))
+    if design.finite:
+        to_come = design.units - np.arange(start + 1, stop + 1, dtype=np.float64)
+        certain: Bools = np.asarray(seen & (upto > -lowest * to_come + 1e-9))
+        if certain.any():
+            path = np.where(np.maximum.accumulate(certain, axis=1), _LOG_CEILING, path)
+            bets.log_money = np.where(certain.any(axis=1, keepdims=True), _LOG_CEILING, bets.log_money)
+    return np.where(seen, np.minimum(path, _LOG_CEILING), -np.inf)
