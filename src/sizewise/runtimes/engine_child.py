@@ -83,7 +83,7 @@ def load(config: dict[str, Any]) -> Any:
     params.fit_params = False  # would change the settings that were asked for
     params.api_keys = [config["api_key"]]
     params.port = config["port"]
-    params.n_threads_http = max(2, config["slots"] + 1) if config["http"] else 1
+    params.n_threads_http = config["slots"] + 4 if config["http"] else 1
     params.ui = False
     params.endpoint_slots = False
     params.model_alias = {config["alias"]}

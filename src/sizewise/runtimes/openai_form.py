@@ -83,7 +83,10 @@ def request_body(request: Request, dialect: Dialect, *, chat: bool) -> dict[str,
 class Gatherer:
     """Collects the chunks of one answer. `feed` wants each chunk with the time its bytes arrived."""
 
-    __slots__ = ("_calls", "_logprobs", "_reasoning", "_stamps", "_texts", "done", "error", "stop", "timings", "usage")
+    __slots__ = (
+        "_calls", "_logprobs", "_reasoning", "_stamps", "_texts",
+        "characters", "done", "error", "stop", "timings", "usage",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -95,6 +98,7 @@ class Gatherer:
         self.timings: dict[str, Any] | None = None
         self.error: dict[str, Any] | None = None
         self.stop: str | None = None
+        self.characters = 0
         self.done = False
         """The stream said `[DONE]`."""
 
@@ -112,6 +116,7 @@ class Gatherer:
                     self._reasoning += 1
             if text:
                 self._texts.append(text)
+                self.characters += len(text)
                 self._stamps.append(stamp_s)
             if delta and delta.get("tool_calls"):
                 self._tool_calls(stamp_s, delta["tool_calls"])
@@ -144,11 +149,6 @@ class Gatherer:
             self._logprobs.extend(value for value in told["token_logprobs"] if value is not None)
 
     @property
-    def text(self) -> str:
-        """The answer so far."""
-        return "".join(self._texts)
-
-    @property
     def begun(self) -> bool:
         """Whether any text or tool call has come."""
         return bool(self._stamps)
@@ -168,13 +168,13 @@ class Gatherer:
         A length stop before the limit means that the context was full.
         """
         usage, timings, stamps = self.usage or {}, self.timings or {}, self._stamps
-        output = usage.get("completion_tokens", timings.get("predicted_n"))
+        output = _count(usage.get("completion_tokens", timings.get("predicted_n")))
         stop = _STOPS.get(self.stop, StopReason.UNKNOWN) if self.stop else StopReason.UNKNOWN
         if stop is StopReason.LENGTH and output is not None and output < asked:
             stop = StopReason.CONTEXT
         prefill, decode = timings.get("prompt_ms"), timings.get("predicted_ms")
         return Completion(
-            text="".join(self._texts),
+            text=whole_text("".join(self._texts)),
             stop_reason=StopReason.ERROR if error else stop,
             timing=Timing(
                 started_s=started_s - intended_s,
@@ -184,7 +184,7 @@ class Gatherer:
                 server_prefill_s=None if prefill is None else prefill / 1000,
                 server_decode_s=None if decode is None else decode / 1000,
             ),
-            input_tokens=usage.get("prompt_tokens"),
+            input_tokens=_count(usage.get("prompt_tokens")),
             output_tokens=output,
             counted_tokens=len(stamps) + self._reasoning,
             logprobs=tuple(self._logprobs),
@@ -204,6 +204,29 @@ class Gatherer:
                 arguments = text
             calls.append({"name": name, "arguments": arguments})
         return json.dumps(calls, ensure_ascii=False)
+
+
+def _count(value: Any) -> int | None:
+    """Return a token count as the server tells it; None where it is no count."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def whole_text(text: str) -> str:
+    """Return the text with characters that came in two halves put together; a lone half becomes U+FFFD.
+
+    >>> whole_text("\\ud83d\\ude00"), whole_text("\\udce2\\udc82\\udcac")
+    ('😀', '€')
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def failed(kind: ErrorClass, why: str, *, intended_s: float, now_s: float, retries: int = 0) -> Completion:
