@@ -1,0 +1,61 @@
+"""The examples in docstrings run, and the documentation names what exists."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import sizewise
+from sizewise.cli.app import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+OPTIONAL = ("torch", "transformers", "pyarrow", "huggingface_hub", "pynvml")
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(sizewise.__path__, "sizewise.")
+    if not module.name.endswith("__main__")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_run(name: str) -> None:
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as missing:
+        if missing.name and missing.name.split(".")[0] in OPTIONAL:
+            pytest.skip(f"{name} needs the optional package {missing.name}")
+        raise
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_is_in_the_reference(name: str) -> None:
+    assert f"## sizewise {name}" in (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    from sizewise.cli.reference import commands_page
+
+    written = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
+    assert written == commands_page(), "run: python -m sizewise.cli.reference > docs/reference/commands.md"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
+        if not (page.parent / link).exists()
+    ]
+    assert broken == []
+
+
+def test_no_path_of_a_machine_is_in_the_documentation() -> None:
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+    assert [page.name for page in pages if re.search(r"(/root/|/home/[a-z])", page.read_text(encoding="utf-8"))] == []
