@@ -175,7 +175,9 @@ async def _conduct(
         stopper.cancel()
     for hand in hands:
         if not hand.last.get("over"):
-            raise RuntimeFailure("a sending process broke down during the test; its message is above. Run `sizewise doctor`")
+            raise RuntimeFailure(
+                "a sending process broke down during the test; its message is above. Run `sizewise doctor`"
+            )
     last = [hand.last for hand in hands]
     wall_s = max(float(x["wall_s"]) for x in last)
     return Raw(

@@ -148,7 +148,9 @@ class _Peer(asyncio.Protocol):
 
     def _get(self) -> None:
         body = json.dumps({"data": [{"id": "mock"}]}).encode()
-        self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.transport.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
 
     def _answer(self, body: bytes) -> None:
         server, how = self.server, self.server.behaviour
@@ -159,7 +161,9 @@ class _Peer(asyncio.Protocol):
         if draw < how.hang_share:
             return
         if draw < how.hang_share + how.busy_share:
-            self.transport.write(b"HTTP/1.1 503 Busy\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\nbusy")
+            self.transport.write(
+                b"HTTP/1.1 503 Busy\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\nbusy"
+            )
             return
         self.tokens = how.tokens
         if how.cut_share and server.rng.random() < how.cut_share:
