@@ -1,0 +1,88 @@
+"""Looking something up in the text of the prompt: with distractors, without an answer, far away, rephrased."""
+
+from __future__ import annotations
+
+from random import Random
+
+from sizewise.tasks.skills.draw import Draw
+from sizewise.tasks.skills.words import distinct
+
+COUNTS = {1: 1, 2: 2, 3: 4}
+"""Level -> names in the text."""
+TEMPLATES = ("where {}?\n", "find {}.\n", "{} is where?\n", "and {}, where?\n")
+"""Phrasings of one question; the last is never trained."""
+NEEDLE_BYTES = {1: 96, 2: 160, 3: 384, 4: 768}
+"""Level -> length of the text in bytes."""
+HAY = (
+    "the sun is warm. ",
+    "rain fell all day. ",
+    "birds sing at dawn. ",
+    "a cat sleeps. ",
+    "the road is long. ",
+    "tea is ready. ",
+    "we walk home. ",
+    "snow is white. ",
+)
+
+
+def _text(rng: Random, level: int) -> tuple[str, list[str], list[str]]:
+    """Return sentences, their names and places; at level 3 one name also has a former place."""
+    count = COUNTS[min(level, 3)]
+    names, places = distinct(rng, "cvc", count + 1), distinct(rng, "cvcv", count + 1)
+    lines = [f"{name} in {place}. " for name, place in zip(names[:count], places, strict=False)]
+    if level >= 3:
+        lines += [f"{name} left {place}. " for name, place in zip(names[:1], places[count:], strict=False)]
+    rng.shuffle(lines)
+    return "".join(lines), names, places
+
+
+def lookup(rng: Random, level: int) -> tuple[Draw, ...]:
+    """Return a few sentences "NAME in PLACE" and a question for one name; the rest are distractors."""
+    text, names, places = _text(rng, level)
+    asked = rng.randrange(len(names) - 1)
+    return (Draw(prompt=text + TEMPLATES[0].format(names[asked]), answer=places[asked], item=text),)
+
+
+def unanswerable(rng: Random, level: int) -> tuple[Draw, ...]:
+    """Return twins on one text: a name that is there, and a name that is not, whose answer is "unknown"."""
+    text, names, places = _text(rng, level)
+    asked = rng.randrange(len(names) - 1)
+    known = Draw(prompt=text + TEMPLATES[0].format(names[asked]), answer=places[asked], item=text)
+    absent = TEMPLATES[0].format(names[-1])
+    return known, Draw(prompt=text + absent, answer="unknown", item=text, unanswerable=True)
+
+
+def rephrase(rng: Random, level: int) -> tuple[Draw, ...]:
+    """Return one lookup in four phrasings, the last of which training never shows."""
+    text, names, places = _text(rng, level)
+    asked = rng.randrange(len(names) - 1)
+    return tuple(
+        Draw(
+            prompt=text + template.format(names[asked]),
+            answer=places[asked],
+            item=text,
+            test_only=number == len(TEMPLATES) - 1,
+            attributes={"template": number},
+        )
+        for number, template in enumerate(TEMPLATES)
+    )
+
+
+def needle(rng: Random, level: int) -> tuple[Draw, ...]:
+    """Return a text of 96, 160, 384 or 768 bytes with one code hidden at a random depth, and the question for it."""
+    name, other = distinct(rng, "cvc", 2)
+    codes = rng.sample(range(100, 1000), 2)
+    facts = [f"the code of {name} is {codes[0]}. "]
+    if level >= 2:
+        facts.append(f"the code of {other} is {codes[1]}. ")
+    size = NEEDLE_BYTES[min(level, 4)]
+    hay: list[str] = []
+    while sum(map(len, hay)) + sum(map(len, facts)) < size - 8:
+        hay.append(rng.choice(HAY))
+    for fact in reversed(facts):
+        hay.insert(rng.randint(0, len(hay)), fact)
+    text = "".join(hay)
+    depth = text.index(facts[0]) / len(text)
+    prompt = f"{text}code of {name}?\n"
+    attributes = {"depth": round(depth, 3), "context_bytes": len(prompt)}
+    return (Draw(prompt=prompt, answer=str(codes[0]), item=f"{name} {codes[0]}", attributes=attributes),)
