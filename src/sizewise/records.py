@@ -6,7 +6,7 @@ sees is an `Estimate`. Records used by one room only live in that room.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -703,6 +703,48 @@ class Study:
     repeats: int = 1
     order: str = "memory"
     """What "cheapest" means: memory, price, time, or listed (the order given)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A candidate as the decision sees it."""
+
+    name: str
+    cost: float
+    """Position on the cost order, in the unit of `Evidence.cost_unit`; the same unit for all."""
+    size: float | None = None
+    """Total parameters, for "is bigger better here?"; None leaves it out of that question."""
+    family: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that is known of one task of a study: what `decide` reads.
+
+    Results come as `trials` (from a store) or as `scores` (from a matrix); a contender may have either.
+    """
+
+    task: str
+    contenders: tuple[Contender, ...]
+    items: tuple[str, ...]
+    """Ids of the planned items."""
+    clusters: Mapping[str, str] = field(default_factory=dict)
+    """Item id -> cluster; items without an entry are their own cluster."""
+    trials: tuple[Trial, ...] = ()
+    scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Contender -> score in [0, 1] of each item, in the order of `items`; NaN where there is none."""
+    costs: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Contender -> US dollars of each item's call, in the order of `items`; may be absent."""
+    confidences: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Contender -> a number per item that is higher when the answer is likelier right, known at answer time."""
+    cost_unit: str = "cost units per call"
+    seed: int = 0
+    repeats: int = 1
+    skipped: tuple[Skipped, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    origin: str = ""
+    """Where the results come from, in words: a file, a study."""
 
 
 class Outcome(StrEnum):
