@@ -126,6 +126,8 @@ def _windows(fields: Fields, count: int, kinds: list[str]) -> list[int | None]:
 
 def _rope_factors(fields: Fields) -> int:
     """Return how many rotary factors a GGUF file of this model stores."""
+    if fields.family == "gemma4_text":
+        return fields.integer("global_head_dim") // 2
     scaling = fields.get("rope_scaling") or fields.get("rope_parameters")
     kind = scaling.get("rope_type", scaling.get("type")) if isinstance(scaling, Mapping) else None
     if kind == "llama3":

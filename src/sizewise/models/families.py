@@ -14,6 +14,7 @@ from typing import Any
 PRE = ("attn_norm", "ffn_norm")
 POST = ("post_attention_norm", "post_ffw_norm")
 BOTH = ("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")
+PRE_POST = ("attn_norm", "post_attention_norm")
 ONE = ("attn_norm",)
 MOE_NORMS = ("pre_ffw_norm_2", "post_ffw_norm_1", "post_ffw_norm_2")
 """Further norms of a block that has a dense and an expert part (Gemma 4)."""
@@ -70,8 +71,8 @@ FAMILIES: Mapping[str, Family] = {
     "internlm2": _f("internlm2", qkv_bias="bias", output_bias="bias"),
     "internlm3": _f("llama", qkv_bias="qkv_bias", output_bias="bias"),
     "ernie4_5": _f("ernie4_5", qkv_bias="use_bias", output_bias="use_bias", ffn_bias="use_bias", defaults=_TIED),
-    "seed_oss": _f("seed_oss", qkv_bias="attention_bias", output_bias="attention_out_bias", ffn_bias="mlp_bias",
-                   defaults={"attention_bias": True}),
+    "seed_oss": _f("seed_oss", norms=PRE_POST, qkv_bias="attention_bias", output_bias="attention_out_bias",
+                   ffn_bias="mlp_bias", defaults={"attention_bias": True}),
     "arcee": _f("arcee", **_KEYED, gated=False),
     "nemotron": _f("nemotron", **_KEYED, gated=False, norm_bias=True),
     "apertus": _f("apertus", **_QK_HEAD, gated=False, scalars=2),
@@ -80,7 +81,7 @@ FAMILIES: Mapping[str, Family] = {
                  defaults=_TIED),
     "cohere2": _f("cohere2", norms=ONE, qkv_bias="attention_bias", output_bias="attention_bias",
                   defaults={**_TIED, "sliding_window": 4096, "sliding_window_pattern": 4}),
-    "glm": _f("glm4", qkv_bias="attention_bias", fused_gate=True),
+    "glm": _f("chatglm", qkv_bias="attention_bias", fused_qkv=True, fused_gate=True),
     "glm4": _f("glm4", norms=BOTH, qkv_bias="attention_bias", fused_gate=True),
     "chatglm": _f("chatglm", qkv_bias="add_qkv_bias", output_bias="add_bias_linear", fused_qkv=True, fused_gate=True,
                   defaults={"add_qkv_bias": True}),
@@ -130,21 +131,21 @@ FAMILIES: Mapping[str, Family] = {
     "kimi_k2": _f("deepseek2", **_DEEPSEEK, router_bias=True),
     "deepseek_v32": _f("deepseek32", **_DEEPSEEK, router_bias=True),
     "glm_moe_dsa": _f("glm-dsa", **_DEEPSEEK, router_bias=True),
-    "glm4_moe": _f("glm4moe", qkv_bias="attention_bias", qk_norm="use_qk_norm", router_bias=True),
+    "glm4_moe": _f("glm4moe", norms=PRE_POST, qkv_bias="attention_bias", qk_norm="use_qk_norm", router_bias=True),
     "glm4_moe_lite": _f("deepseek2", **_DEEPSEEK, router_bias=True),
     "ernie4_5_moe": _f("ernie4_5-moe", qkv_bias="use_bias", output_bias="use_bias", ffn_bias="use_bias",
                        router_bias=True, defaults=_TIED),
     "hunyuan_v1_moe": _f("hunyuan-moe", **_QK_HEAD),
     "minimax_m2": _f("minimax-m2", qk_norm="full", router_bias=True),
-    "gpt_oss": _f("gpt-oss", qkv_bias=True, output_bias=True, defaults={
+    "gpt_oss": _f("gpt-oss", norms=PRE_POST, qkv_bias=True, output_bias=True, defaults={
         "sliding_window": 128, "sliding_window_pattern": 2}),
     "llama4_text": _f("llama4", qkv_bias="attention_bias", output_bias="attention_bias", defaults={
         "attention_chunk_size": 8192, "interleave_moe_layer_step": 1, "no_rope_layer_interval": 4}),
     # hybrids and attention-free
-    "qwen3_next": _f("qwen3next", qk_norm="head", shared_gate=True, defaults={
+    "qwen3_next": _f("qwen3next", norms=PRE_POST, qk_norm="head", shared_gate=True, defaults={
         **_QWEN35_DEFAULTS, "head_dim": 256, "shared_expert_intermediate_size": 512}),
-    "qwen3_5_text": _f("qwen35", qk_norm="head", defaults={**_QWEN35_DEFAULTS, "head_dim": 256}),
-    "qwen3_5_moe_text": _f("qwen35moe", qk_norm="head", shared_gate=True, defaults={
+    "qwen3_5_text": _f("qwen35", norms=PRE_POST, qk_norm="head", defaults={**_QWEN35_DEFAULTS, "head_dim": 256}),
+    "qwen3_5_moe_text": _f("qwen35moe", norms=PRE_POST, qk_norm="head", shared_gate=True, defaults={
         **_QWEN35_DEFAULTS, "head_dim": 256}),
     "falcon_h1": _f("falcon-h1", **_KEYED, defaults={"mamba_rms_norm": False}),
     "granitemoehybrid": _f("granitehybrid", qkv_bias="attention_bias", output_bias="attention_bias"),

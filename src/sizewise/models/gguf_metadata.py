@@ -20,6 +20,8 @@ def gguf_name(arch: Architecture) -> str:
     family = FAMILIES.get(arch.family)
     if family is None or family.gguf is None:
         raise UnknownFact(f"llama.cpp has no architecture for {arch.family!r} models, so no GGUF file can be shaped")
+    if arch.family == "granitemoehybrid" and not any(layer.recurrent for layer in arch.layers):
+        return "granitemoe" if any(layer.experts for layer in arch.layers) else "granite"
     return family.gguf
 
 
@@ -47,7 +49,10 @@ def metadata(arch: Architecture) -> dict[str, Value]:
     if mixer:
         keys |= _recurrent(mixer)
     keys |= _special(arch)
-    return {"general.architecture": name} | {f"{name}.{key}": value for key, value in keys.items()}
+    named: dict[str, Value] = {f"{name}.{key}": value for key, value in keys.items()}
+    if arch.family == "apertus":
+        named |= {f"xielu.{key}": [1.0] * len(arch.layers) for key in ("alpha_n", "alpha_p", "beta", "eps")}
+    return {"general.architecture": name} | named
 
 
 def _width(layer: Layer) -> int:
@@ -171,19 +176,22 @@ _SPECIAL: Mapping[str, dict[str, Value]] = {
     "qwen3_5_moe_text": {"full_attention_interval": 4, "rope.dimension_sections": [11, 11, 10, 0]},
     "qwen3_vl_text": {"rope.dimension_sections": [24, 20, 20, 0], "n_deepstack_layers": 3},
     "qwen3_vl_moe_text": {"rope.dimension_sections": [24, 20, 20, 0], "n_deepstack_layers": 3},
+    "ernie4_5_moe": {"interleave_moe_layer_step": 1},
     "phi3": {"rope.scaling.original_context_length": 4096},
 }
 
 
 def _special(arch: Architecture) -> dict[str, Value]:
+    if arch.family == "qwen":
+        return {"feed_forward_length": 2 * _width(arch.layers[0])}
     return dict(_SPECIAL.get(arch.family, {}))
 
 
 def tokenizer(vocabulary: int) -> dict[str, Any]:
     """Return a made-up vocabulary that engines load: bytes first, then numbered words."""
-    words = ["<unk>", "<s>", "</s>", *[f"<0x{byte:02X}>" for byte in range(256)]][:vocabulary]
+    words = ["<unk>", "<s>", "</s>", "<|endoftext|>", *[f"<0x{byte:02X}>" for byte in range(256)]][:vocabulary]
     words += [f"\u2581w{index}" for index in range(vocabulary - len(words))]
-    kinds = [2, 3, 3, *[6] * 256][:vocabulary]
+    kinds = [2, 3, 3, 3, *[6] * 256][:vocabulary]
     return {
         "tokenizer.ggml.model": "llama",
         "tokenizer.ggml.tokens": words,

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sizewise.models.file_layout import file_tensors
 from sizewise.models.ggml import FILE_TYPES, TYPES, tensor_bytes
 from sizewise.models.gguf_metadata import metadata, tokenizer
-from sizewise.models.quantization import file_mix, file_tensors, tensor_types
+from sizewise.models.quantization import file_mix, tensor_types
 from sizewise.records import Architecture
 
 _ALIGNMENT = 32

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from math import prod
 
 from sizewise.errors import ConfigError
+from sizewise.models.file_layout import file_tensors
 from sizewise.models.ggml import TYPES, tensor_bytes
 from sizewise.models.mixes import DEFAULT_TYPES, Recipe, category, converted_type, quantizable
 from sizewise.models.tensors import Tensor, tensors
@@ -50,14 +51,6 @@ def file_mix(name: str) -> str:
     if upper not in DEFAULT_TYPES:
         raise ConfigError(f"unknown file mix {name!r}; expected one of {', '.join(MIXES)}")
     return upper
-
-
-def file_tensors(arch: Architecture) -> list[Tensor]:
-    """Return the tensors of a GGUF file of this architecture, rotary factors included."""
-    found = tensors(arch)
-    if arch.rope_factors:
-        found.insert(0, Tensor(name="rope_freqs.weight", shape=(arch.rope_factors,), part="other"))
-    return found
 
 
 def _order(tensor: Tensor) -> tuple[int, str]:
