@@ -781,6 +781,47 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cascade:
+    """A policy "small first, large when the signal is low", judged on items its threshold was not chosen on."""
+
+    small: str
+    large: str
+    signal: str
+    """What is looked at: confidence, validity, or verifier (a perfect one, so an upper bound)."""
+    threshold: float
+    """Escalate when the signal is below this."""
+    escalated: Estimate
+    """Share of items that go to the large one."""
+    score: Estimate
+    cost_per_call: Estimate
+    cost_per_success: Estimate
+    better_than_single: bool
+    """Costs less per success than every single contender that scores as well within the margin."""
+    guarantee: str
+    rule: str
+    """The routing rule as JSON text, for a gateway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeFinding:
+    """Is bigger better here? Over contenders of known size, smallest first."""
+
+    names: tuple[str, ...]
+    scores: tuple[float, ...]
+    fitted: tuple[float, ...]
+    """Isotonic fit, for display."""
+    trend_p: float
+    """Page's test of "scores grow with size"; small means that they do."""
+    reversals: tuple[tuple[str, str, float], ...]
+    """(smaller, bigger, Holm-adjusted p): neighbours where the smaller is shown to be better."""
+    bigger_wins: tuple[float, ...]
+    """For each neighbouring pair, the probability that the bigger has the higher mean."""
+    first_enough: str
+    """The first size after which no bigger one gains more than the margin."""
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The answer for one task of a study."""
 
@@ -801,6 +842,12 @@ class Verdict:
     warnings: tuple[str, ...] = ()
     calls: int = 0
     calls_full_grid: int = 0
+    cascade: Cascade | None = None
+    sizes: SizeFinding | None = None
+    front: Mapping[str, float] = field(default_factory=dict)
+    """Candidate -> probability of being on the front of score against cost."""
+    equal_budget: Mapping[str, Estimate] = field(default_factory=dict)
+    """Candidate -> right answers for what the dearest candidate costs on these items."""
 
 
 # --------------------------------------------------------------------------- pictures
