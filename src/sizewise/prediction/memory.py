@@ -1,0 +1,147 @@
+"""Memory that a candidate needs, by part: weights, cache, compute buffers, second copies, what engine and driver take.
+
+Formulas for llama.cpp were fitted on its allocator's own figures (build b11549; `benchmarks/predict_memory.py` shows
+their errors); where the engine itself was asked, its answer is the predictor of record. vLLM and transformers follow
+their documented allocation. Not covered: memory of a vision tower, of LoRA adapters, of draft models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sizewise.models.cache import cache_bytes
+from sizewise.prediction.facts import ModelFacts
+from sizewise.records import Architecture
+
+MIB = 2**20
+CUDA_CONTEXT_BYTES = 320 * MIB
+"""What the CUDA driver, cuBLAS and the kernels of llama.cpp take on a device before any weight is there."""
+VLLM_CONTEXT_BYTES = 900 * MIB
+"""CUDA context, NCCL and captured graphs of vLLM (llm-d-planner's receipts on H100: 0.4 to 1.3 GiB)."""
+TORCH_CONTEXT_BYTES = 700 * MIB
+ENGINE_BYTES = 32 * MIB
+ENGINE_BYTES_PER_TOKEN = 236
+"""Resident size of llama.cpp itself: 32 MiB and 0.23 KiB for each entry of the vocabulary (ten idle runs)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryParts:
+    """Bytes by part; `peak` counts all, `steady` leaves out what is only touched by long prompts."""
+
+    weights: int
+    kv_cache: int
+    compute: int
+    repack: int = 0
+    overhead: int = 0
+
+    @property
+    def peak(self) -> int:
+        """Everything at once."""
+        return self.weights + self.kv_cache + self.compute + self.repack + self.overhead
+
+    @property
+    def steady(self) -> int:
+        """Idle after loading: compute buffers are reserved but not touched."""
+        return self.peak - self.compute
+
+
+def _widest(arch: Architecture) -> tuple[int, int, int, int]:
+    """Return the widest feed-forward, expert (used x width), attention (heads x dim) and count of heads."""
+    feed = max((layer.feed_forward.width for layer in arch.layers if layer.feed_forward), default=0)
+    routed = max((layer.experts.used * layer.experts.width for layer in arch.layers if layer.experts), default=0)
+    heads = max((layer.attention.heads for layer in arch.layers if layer.attention), default=0)
+    inner = max((x.attention.heads * x.attention.head_dim for x in arch.layers if x.attention), default=0)
+    return feed, routed, inner, heads
+
+
+def compute_bytes(arch: Architecture, context_tokens: int, *, micro_batch: int = 512, flash: bool = True) -> int:
+    """Return llama.cpp's compute buffer for one micro-batch: the widest moment of its graph, mask and scores.
+
+    u micro-batch, d hidden, ff feed-forward: `4u(3 ff + 5 d) + 2u ctx`; experts: `8u used (d + ff_expert) + 2u ctx`;
+    without flash attention one score matrix more, `4u heads ctx`. Fitted on the allocator of build b11549.
+    """
+    feed, routed, inner, heads = _widest(arch)
+    batch = min(micro_batch, context_tokens)
+    used = max((layer.experts.used for layer in arch.layers if layer.experts), default=0)
+    dense = 4 * batch * (3 * feed + 5 * arch.hidden) if feed else 4 * batch * (8 * arch.hidden)
+    mixture = 8 * batch * (used * arch.hidden + routed) if used else 0
+    mask = 2 * batch * context_tokens
+    scores = 0 if flash else 4 * batch * heads * context_tokens
+    attention = 4 * batch * (3 * inner + 2 * arch.hidden)
+    return max(dense, mixture, attention) + mask + scores
+
+
+def llama_cpp_memory(
+    facts: ModelFacts,
+    context_tokens: int,
+    *,
+    kv_type: str = "f16",
+    sequences: int = 1,
+    micro_batch: int = 512,
+    flash: bool = True,
+    on_cpu: bool = True,
+) -> MemoryParts:
+    """Return what llama.cpp needs on one device that holds the whole model; `context_tokens` is per sequence."""
+    arch = facts.architecture
+    cache = cache_bytes(arch, context_tokens, kv_type=kv_type, sequences=sequences, micro_batch=micro_batch)
+    return MemoryParts(
+        weights=facts.weight_bytes,
+        kv_cache=cache,
+        compute=compute_bytes(arch, context_tokens * sequences, micro_batch=micro_batch, flash=flash),
+        repack=facts.repack_bytes if on_cpu else 0,
+        overhead=ENGINE_BYTES + ENGINE_BYTES_PER_TOKEN * arch.vocabulary if on_cpu else CUDA_CONTEXT_BYTES,
+    )
+
+
+def vllm_memory(
+    facts: ModelFacts, context_tokens: int, *, kv_type: str = "f16", sequences: int = 1, parallel: int = 1
+) -> MemoryParts:
+    """Return what vLLM needs on each of `parallel` GPUs for `sequences` full contexts; it then takes all it may use.
+
+    Activations are its profiling run's: 8,192 batched tokens through the widest block and the logits of 256 sequences.
+    """
+    arch = facts.architecture
+    feed, routed, inner, _ = _widest(arch)
+    widest = max(2 * feed, routed, 3 * inner, 2 * arch.hidden)
+    activations = 2 * 8192 * (widest // parallel + 2 * arch.hidden) + 6 * 256 * arch.vocabulary
+    cache = cache_bytes(arch, context_tokens, kv_type=kv_type, engine="vllm", sequences=sequences)
+    return MemoryParts(
+        weights=-(-facts.weight_bytes // parallel),
+        kv_cache=-(-cache // parallel),
+        compute=activations,
+        overhead=VLLM_CONTEXT_BYTES,
+    )
+
+
+def vllm_concurrency(
+    facts: ModelFacts,
+    context_tokens: int,
+    device_bytes: int,
+    *,
+    kv_type: str = "f16",
+    utilization: float = 0.9,
+    parallel: int = 1,
+) -> float:
+    """Return how many requests of a full context fit vLLM's pool; 0 when the weights alone do not fit.
+
+    The pool is `utilization` x memory less weights, activation peak and context, and may be below one request.
+    """
+    one = vllm_memory(facts, context_tokens, kv_type=kv_type, parallel=parallel)
+    pool = device_bytes * utilization - (one.weights + one.compute + one.overhead)
+    return max(0.0, pool) / one.kv_cache if one.kv_cache else float("inf") if pool > 0 else 0.0
+
+
+def transformers_memory(
+    facts: ModelFacts, context_tokens: int, *, sequences: int = 1, on_cpu: bool = True
+) -> MemoryParts:
+    """Return what transformers needs: weights, a cache that grows, the logits of the whole prompt in float32."""
+    arch = facts.architecture
+    feed, routed, inner, _ = _widest(arch)
+    logits = 4 * context_tokens * arch.vocabulary
+    hidden = 2 * context_tokens * (2 * max(feed, routed, inner) + 4 * arch.hidden)
+    return MemoryParts(
+        weights=facts.weight_bytes,
+        kv_cache=cache_bytes(arch, context_tokens, engine="transformers", sequences=sequences),
+        compute=sequences * max(logits, hidden),
+        overhead=880 * MIB if on_cpu else TORCH_CONTEXT_BYTES,
+    )
