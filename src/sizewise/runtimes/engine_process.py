@@ -7,20 +7,18 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from sizewise.errors import RuntimeFailure
+from sizewise.runtimes.child_log import ChildLog
 from sizewise.runtimes.engine_log import reason_in_log
 
 _CHILD = Path(__file__).with_name("engine_child.py")
 _LINE_LIMIT_BYTES = 256 * 2**20
 """Longest reply: an answer of 100,000 tokens with probabilities takes about 25 MB."""
-_LOG_LIMIT_BYTES = 8 * 2**20
-"""At verbosity 4 a request writes about 3 KB; the log is emptied past this size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +44,7 @@ class EngineProcess:
         self._on_reply = on_reply
         self._on_end = on_end
         self._process: asyncio.subprocess.Process | None = None
-        self._log: BinaryIO | None = None
+        self._log = ChildLog()
         self._reader: asyncio.Task[None] | None = None
         self._sent = 0
 
@@ -61,27 +59,26 @@ class EngineProcess:
 
         Raises RuntimeFailure with the engine's reason when the model cannot be loaded.
         """
-        self._log = _open_log()
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
             str(_CHILD),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=self._log,
+            stderr=self._log.fileno(),
             limit=_LINE_LIMIT_BYTES,
         )
         self.send({**asdict(config), "parent": os.getpid()})
         ready = await self._next()
         if not ready or not ready["ready"]:
-            why = reason_in_log(self.log()) or (ready or {}).get("error") or await self._ending()
+            why = reason_in_log(self._log.text()) or (ready or {}).get("error") or await self._ending()
             await self.close()
             raise RuntimeFailure(
                 f"llama.cpp cannot load {config.model_path}: {why}. Expected a whole GGUF file that fits in memory; "
                 f"check it with: sizewise show {config.model_path}"
             )
         self._reader = asyncio.create_task(self._read())
-        return {**ready, "log": self.log()}
+        return {**ready, "log": self._log.text()}
 
     def send(self, message: dict[str, Any]) -> None:
         """Send one line; does nothing when the child is gone (`on_end` says so)."""
@@ -89,15 +86,8 @@ class EngineProcess:
         if process and process.stdin and not process.stdin.is_closing():
             process.stdin.write(json.dumps(message).encode() + b"\n")
         self._sent += 1
-        if self._sent % 256 == 0 and self._log and os.fstat(self._log.fileno()).st_size > _LOG_LIMIT_BYTES:
-            self._log.truncate(0)
-
-    def log(self) -> str:
-        """Return what the engine has written so far, at most the last 8 MiB."""
-        if self._log is None:
-            return ""
-        self._log.seek(max(0, os.fstat(self._log.fileno()).st_size - _LOG_LIMIT_BYTES))
-        return self._log.read().decode("utf-8", "replace")
+        if self._sent % 256 == 0:
+            self._log.empty_when_large()
 
     def kill(self) -> None:
         """End the child at once, whatever it does."""
@@ -119,12 +109,7 @@ class EngineProcess:
             except TimeoutError:
                 process.kill()
                 await process.wait()
-        self._close_log()
-
-    def _close_log(self) -> None:
-        if self._log:
-            self._log.close()
-            self._log = None
+        self._log.close()
 
     async def _next(self) -> dict[str, Any] | None:
         process = self._process
@@ -138,7 +123,7 @@ class EngineProcess:
         while (message := await self._next()) is not None:
             self._on_reply(message)
         why = await self._ending()
-        self._close_log()
+        self._log.close()
         self._on_end(why)
 
     async def _ending(self) -> str:
@@ -146,15 +131,5 @@ class EngineProcess:
         process = self._process
         code = await process.wait() if process else None
         if code is not None and code < 0:
-            return f"the engine was ended by signal {-code}. {reason_in_log(self.log())}".strip()
-        return f"the engine ended with code {code}. {reason_in_log(self.log())}".strip()
-
-
-def _open_log() -> BinaryIO:
-    """Return a nameless file in append mode: it can be emptied, and read here, while the child writes."""
-    descriptor, name = tempfile.mkstemp(prefix="sizewise-engine-")
-    os.close(descriptor)
-    log = open(name, "a+b", buffering=0)  # noqa: SIM115, PTH123 - closed by `EngineProcess.close`
-    if os.name == "posix":
-        Path(name).unlink()
-    return log
+            return f"the engine was ended by signal {-code}. {reason_in_log(self._log.text())}".strip()
+        return f"the engine ended with code {code}. {reason_in_log(self._log.text())}".strip()
