@@ -2,8 +2,8 @@
 
 Bar: at load 0.5, 0.8, 0.95 the intervals that are stated cover in at least 90, 85, 80 % of the runs, or the
 runs are declared not reportable: a cell in which fewer than a tenth of the runs state an interval counts as
-declared, provided that wrong claims over all its runs stay below the same error. The truth is the closed form (Erlang C), not another simulation. An interval
-that treats requests as independent is measured beside it.
+declared, provided that wrong claims over all its runs stay below the same error. The truth is the closed form
+(Erlang C), not another simulation. An interval that treats requests as independent is measured beside it.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def main() -> int:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     print(f"M/M/8, {runs} runs each, warm-up of a tenth discarded; independent = mean +- 1.96 standard errors")
     print(
-        f"{'load':>5} {'requests':>8} {'figure':>6} {'stated':>7} {'covered of stated':>18} {'independent':>12} {'bar':>5}"
+        f"{'load':>5} {'requests':>8} {'figure':>6} {'stated':>7} {'covered of stated':>18} {'independent':>12}   bar"
     )
     good, parts = True, []
     for rho, bar in BARS.items():
@@ -104,7 +104,8 @@ def main() -> int:
                 share = covered / stated if stated else 1.0
                 shown = f"{100 * share:.0f} %" if stated else "none stated"
                 print(
-                    f"{rho:5} {count:8} {name:>6} {100 * stated / total:5.0f} % {shown:>18} {100 * naive:10.0f} % {100 * bar:3.0f} %"
+                    f"{rho:5} {count:8} {name:>6} {100 * stated / total:5.0f} % {shown:>18} "
+                    f"{100 * naive:10.0f} % {100 * bar:3.0f} %"
                 )
                 wrong = (stated - covered) / total
                 worst = min(worst, share if stated >= 0.1 * total else 1 - wrong)

@@ -22,7 +22,7 @@ _ABSOLUTE = 1
 class _TimerSpec(ctypes.Structure):
     """struct itimerspec of timerfd_settime(2): interval, then first expiry."""
 
-    _fields_ = [(name, ctypes.c_long) for name in ("every_s", "every_ns", "at_s", "at_ns")]  # noqa: RUF012
+    _fields_ = [(name, ctypes.c_long) for name in ("every_s", "every_ns", "at_s", "at_ns")]
 
 
 class Alarm:

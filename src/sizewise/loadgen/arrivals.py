@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from math import exp, sqrt
 from random import Random
 
@@ -112,7 +113,7 @@ def check_arrivals(times_s: Sequence[float], *, arrivals: str, duration_s: float
     'constant as asked: 4 starts at 2/s, gap CV 0.00 (constant is 0)'
     """
     times = sorted(times_s)
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(times)]
     rate = len(times) / duration_s if duration_s else 0.0
     kind = arrivals.partition(":")[0]
     if len(gaps) < 3:
@@ -183,7 +184,7 @@ def exponential_p(gaps_s: Sequence[float]) -> float:
     limits = ((0.926, 0.15), (0.990, 0.10), (1.094, 0.05), (1.190, 0.025), (1.308, 0.01))
     if statistic <= limits[0][0]:
         return 0.5 - (0.5 - 0.15) * max(0.0, statistic / limits[0][0])
-    for (low, p_low), (high, p_high) in zip(limits, limits[1:], strict=False):
+    for (low, p_low), (high, p_high) in pairwise(limits):
         if statistic <= high:
             return float(p_low * (p_high / p_low) ** ((statistic - low) / (high - low)))
     return max(1e-4, 0.01 * exp(-(statistic - 1.308) * 8))

@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, floor, inf, sqrt
 from statistics import NormalDist, fmean, variance
 
@@ -53,14 +54,14 @@ def t_quantile(p: float, df: int) -> float:
     >>> round(t_quantile(0.975, 19), 2)
     2.09
     """
-    z = NormalDist().inv_cdf(p)
+    z = float(NormalDist().inv_cdf(p))
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    return z + sum(term / df ** (i + 1) for i, term in enumerate(terms))
+    return z + sum(term / float(df) ** (i + 1) for i, term in enumerate(terms))
 
 
 def lag1(values: Sequence[float]) -> float:
@@ -71,7 +72,7 @@ def lag1(values: Sequence[float]) -> float:
     """
     mean = fmean(values)
     total = sum((v - mean) ** 2 for v in values)
-    return sum((a - mean) * (b - mean) for a, b in zip(values, values[1:], strict=False)) / total if total else 0.0
+    return sum((a - mean) * (b - mean) for a, b in pairwise(values)) / total if total else 0.0
 
 
 def relaxation_requests(load: float) -> float:
@@ -164,8 +165,10 @@ def too_short(count: int, load: float, *, tail: bool = False) -> str:
     return f"at {100 * load:.0f} % load a queue needs about {needed:.0f} requests to settle, {count} were counted"
 
 
-def mean_figure(values: Sequence[float], *, load: float = 0.0) -> Figure:
+def mean_figure(values: Sequence[float], *, load: float = 0.0, requests: int | None = None) -> Figure:
     """Return the mean with its 95 % interval by batch means; values in the order of their intended start.
+
+    `requests` says from how many requests the values are, where it is not one each.
 
     >>> from random import Random
     >>> rng = Random(0)
@@ -174,13 +177,10 @@ def mean_figure(values: Sequence[float], *, load: float = 0.0) -> Figure:
     (True, True)
     """
     half, why = _half_width(values)
+    mean = fmean(values)
     return _figure(
-        values,
-        fmean(values),
-        lambda h: (fmean(values) - h, fmean(values) + h),
-        half,
-        why or too_short(len(values), load),
-    )
+        values, mean, lambda h: (mean - h, mean + h), half, why or too_short(requests or len(values), load)
+    )  # fmt: skip
 
 
 def quantile(ordered: Sequence[float], q: float) -> float:
@@ -194,7 +194,7 @@ def quantile(ordered: Sequence[float], q: float) -> float:
     return ordered[low] + (at - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
 
 
-def quantile_figure(values: Sequence[float], q: float, *, load: float = 0.0) -> Figure:
+def quantile_figure(values: Sequence[float], q: float, *, load: float = 0.0, requests: int | None = None) -> Figure:
     """Return a quantile with its 95 % interval; values in the order of their intended start.
 
     The share of values below the quantile gets a batch-means interval, which is carried over to the ordered
@@ -213,7 +213,7 @@ def quantile_figure(values: Sequence[float], q: float, *, load: float = 0.0) -> 
     def ends(h: float) -> tuple[float, float]:
         return ordered[max(0, floor((q - h) * n) - 1)], ordered[min(n - 1, ceil((q + h) * n))]
 
-    return _figure(values, value, ends, half, why or too_short(n, load, tail=tail))
+    return _figure(values, value, ends, half, why or too_short(requests or n, load, tail=tail))
 
 
 def _figure(

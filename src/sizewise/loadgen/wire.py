@@ -16,6 +16,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, cast
 
+from sizewise.runtimes.sse import EventSplitter
+
 _HEAD, _SIZE, _CHUNK, _TRAILER, _SIZED, _UNTIL_CLOSE = range(6)
 _ERROR_BODY_BYTES = 2048
 
@@ -47,43 +49,6 @@ class Exchange:
         self.error: str | None = None
         self.retried = False
         self.text: list[str] | None = None
-
-
-class SseSplitter:
-    r"""Cuts a byte stream into the data of server-sent events (WHATWG HTML, section 9.2).
-
-    Lines may end in LF or CR LF; several data lines of one event are joined by LF; comments and other
-    fields are dropped. An event without its closing blank line is not one.
-
-    >>> splitter = SseSplitter()
-    >>> splitter.feed(b"data: a\n\nda"), splitter.feed(b"ta: b\r\n\r\n: ping\n\n")
-    ([b'a'], [b'b'])
-    """
-
-    __slots__ = ("_data", "_tail")
-
-    def __init__(self) -> None:
-        self._tail = b""
-        self._data: list[bytes] = []
-
-    def feed(self, piece: bytes) -> list[bytes]:
-        """Return the data of every event that `piece` completes."""
-        if not self._tail and not self._data and piece.startswith(b"data: ") and piece.find(b"\n") == len(piece) - 2:
-            return [piece[6:-2]] if piece.endswith(b"\n\n") else self._lines(piece)
-        return self._lines(self._tail + piece)
-
-    def _lines(self, text: bytes) -> list[bytes]:
-        lines = text.split(b"\n")
-        self._tail = lines.pop()
-        events: list[bytes] = []
-        for raw in lines:
-            line = raw.removesuffix(b"\r")
-            if line.startswith(b"data:"):
-                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
-            elif not line and self._data:
-                events.append(b"\n".join(self._data))
-                self._data = []
-        return events
 
 
 def error_of_status(status: int) -> str:
@@ -135,7 +100,7 @@ class Connection(asyncio.Protocol):
         self._left = 0
         self._status = 0
         self._plain: bytearray | None = None
-        self._splitter = SseSplitter()
+        self._splitter = EventSplitter()
         self._saw_done = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -314,7 +279,7 @@ class Connection(asyncio.Protocol):
             self._deliver(exchange, monotonic() if now is None else now)
 
     def untouched(self) -> bool:
-        """Return whether nothing of the current answer has arrived: a kept-alive connection that had just been closed."""
+        """Return whether nothing of the last answer arrived: a kept-alive connection that had just been closed."""
         return self._state == _HEAD and not self._buffer
 
     def connection_lost(self, exc: Exception | None) -> None:

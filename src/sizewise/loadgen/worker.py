@@ -160,8 +160,8 @@ class Worker:
     # ------------------------------------------------------------------ what comes back
 
     def _done(self, connection: Connection, exchange: Exchange) -> None:
-        stale = connection.served > 1 and exchange.error is not None and connection.untouched()
-        if stale and not exchange.retried and exchange.error.startswith("disconnected") and not self.stopping:
+        cut = exchange.error is not None and exchange.error.startswith("disconnected")
+        if cut and connection.served > 1 and connection.untouched() and not exchange.retried and not self.stopping:
             exchange.retried, exchange.error = True, None
             self.opened -= 1
             self._place(exchange)
