@@ -53,9 +53,9 @@ def read_study(path: Path) -> Study:
 def study_from(document: Mapping[str, Any], *, where: str, folder: Path, default_name: str = "study") -> Study:
     """Return the study in a parsed document.
 
-    >>> study_from({"task": [{"ref": "copy"}], "candidate": [{"model": "ladder-130k"}]},
+    >>> study_from({"task": [{"ref": "copy"}], "candidate": [{"model": "ladder-127k"}]},
     ...            where="here", folder=Path(".")).candidates[0].name
-    'ladder-130k'
+    'ladder-127k'
     """
     _check_keys(document, _TOP, where)
     tasks = _tables(document, "task", where)
@@ -86,7 +86,7 @@ def check_study(study: Study, *, where: str = "study") -> None:
     if not study.tasks:
         raise ConfigError(f"{where}: no task; name a pack or a file, for example ref = 'tickets.jsonl'")
     if not names:
-        raise ConfigError(f"{where}: no candidate; name at least two models, for example model = 'ladder-130k'")
+        raise ConfigError(f"{where}: no candidate; name at least two models, for example model = 'ladder-127k'")
     if len(names) > MAX_CANDIDATES:
         raise ConfigError(f"{where}: {len(names)} candidates; expected at most {MAX_CANDIDATES}: cross fewer lists")
     goal = study.goal

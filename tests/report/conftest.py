@@ -73,10 +73,8 @@ def stored(tmp_path: Path) -> Iterator[tuple[Store, str]]:
         store.add_study("k", Study(name=f"study {HOSTILE}", tasks=tasks, candidates=candidates, goal=Goal()))
         for task in ("copy", "sort"):
             store.add_verdict("k", a_verdict(task))
-            store.add_trials("k", [a_trial(task, name, number) for name in NAMES for number in range(4)])
-            store.add_prompts(
-                (f"{task}{number}", Sample(id=f"s{number}", prompt=HOSTILE, target="x")) for number in range(4)
-            )
+            prompts = [(f"{task}{n}", Sample(id=f"s{n}", prompt=HOSTILE, target="x")) for n in range(4)]
+            store.add_trials("k", [a_trial(task, name, number) for name in NAMES for number in range(4)], prompts)
         for number, name in enumerate(NAMES):
             size = estimate(1e6 * 10**number, 0, Source.PUBLISHED)
             store.add_measurement("k", Measurement(candidate=name, kind="facts", values={"parameters": size}))

@@ -97,7 +97,7 @@ def test_a_study_and_everything_around_it_comes_back(tmp_path: Path) -> None:
         store.add_outlook("k", skipped)
         store.add_measurement("k", measurement)
         store.add_verdict("k", verdict, now=1.0)
-        store.add_prompts([("h", Sample(id="s1", prompt="p", target={"a": 1}))])
+        store.add_trials("k", [a_trial()], [("h", Sample(id="s1", prompt="p", target={"a": 1}))])
     with Store(path) as store:
         assert store.study("k") == a_study()
         assert [row.name for row in store.studies()] == ["n"]

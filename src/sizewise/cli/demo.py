@@ -10,7 +10,7 @@ import click
 from sizewise.cli.output import json_option, store_option, talk
 from sizewise.records import Candidate, Goal, Study, TaskRef
 
-TASKS = ("copy", "sort", "add3", "json-field")
+TASKS = ("copy", "sort", "add3", "json")
 SAMPLES = 300
 
 
@@ -41,13 +41,12 @@ def command(out: Path, seed: int, store_path: Path | None, as_json: bool) -> Non
 
 def demo_study(seed: int = 0) -> Study:
     """Return the demonstration: skills of different difficulty, all sizes of the shipped family."""
-    from sizewise.ladder.family import models
+    from sizewise.ladder.family import base
 
-    base = [model for model in models() if model.kind == "base"]
     return Study(
         name="Which size does each task need?",
         tasks=tuple(TaskRef(ref=f"skill:{name}", samples=SAMPLES) for name in TASKS),
-        candidates=tuple(Candidate(name=model.name, model=model.name) for model in base),
+        candidates=tuple(Candidate(name=model.name, model=model.name) for model in base()),
         goal=Goal(margin=0.05),
         seed=seed,
     )

@@ -51,7 +51,7 @@ def command(study_file: Path | None, out: Path, store_path: Path | None, as_json
     \b
     sizewise run study.toml
     sizewise run --task items.jsonl --model small.gguf --model large.gguf
-    sizewise run --task structured --model qwen3@http://127.0.0.1:11434/v1 --model ladder-130k
+    sizewise run --task structured --model qwen3@http://127.0.0.1:11434/v1 --model ladder-127k
     """
     from sizewise.cli.running import run_and_print
     from sizewise.config import check_study, read_study

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,7 @@ _TRIAL_COLUMNS = (
 _INSERT_TRIAL = (
     f"INSERT OR IGNORE INTO trials ({','.join(_TRIAL_COLUMNS)}) VALUES ({','.join('?' * len(_TRIAL_COLUMNS))})"
 )
+_INSERT_PROMPT = "INSERT OR IGNORE INTO prompts VALUES (?,?,?)"
 _BOOLEANS = frozenset({"truncated", "empty", "looped"})
 _DEFAULT_SCORE = plain(Score(value=0.0))
 
@@ -125,11 +126,11 @@ class Store:
     def add_study(self, key: str, study: Study, *, now: float | None = None) -> None:
         """Store a study under its key; the newest document of a key wins (goal and budget may change)."""
         created = time.time() if now is None else now
-        self._write(
+        statement = (
             "INSERT INTO studies VALUES (?,?,?,?) ON CONFLICT (key) DO UPDATE SET document=excluded.document, "
-            "name=excluded.name",
-            [(key, study.name, dump(study), created)],
+            "name=excluded.name"
         )
+        self._write((statement, [(key, study.name, dump(study), created)]))
 
     def study(self, key: str) -> Study:
         """Return the study stored under `key`; raise `StoreError` when there is none."""
@@ -149,9 +150,12 @@ class Store:
 
     # ----------------------------------------------------------------- trials
 
-    def add_trials(self, study: str, trials: Sequence[Trial]) -> None:
-        """Commit finished trials of a study, each once."""
-        self._write(_INSERT_TRIAL, [_trial_row(study, trial) for trial in trials])
+    def add_trials(self, study: str, trials: Sequence[Trial], prompts: Sequence[tuple[str, Sample]] = ()) -> None:
+        """Commit finished trials of a study, each once, with the (hash, sample) of their prompts."""
+        self._write(
+            (_INSERT_PROMPT, [_prompt_row(digest, sample) for digest, sample in prompts]),
+            (_INSERT_TRIAL, [_trial_row(study, trial) for trial in trials]),
+        )
 
     def trials(self, study: str, task: str | None = None) -> Iterator[Trial]:
         """Yield the trials of a study in the order they were stored."""
@@ -169,14 +173,6 @@ class Store:
         )
         return [(TrialKey(candidate=row[0], sample=row[1], repeat=row[2]), row[3]) for row in rows]
 
-    def add_prompts(self, samples: Iterable[tuple[str, Sample]]) -> None:
-        """Store each prompt text and target once, under the prompt's hash."""
-        rows = [
-            (digest, sample.prompt, json.dumps(sample.target, ensure_ascii=False, default=str))
-            for digest, sample in samples
-        ]
-        self._write("INSERT OR IGNORE INTO prompts VALUES (?,?,?)", rows)
-
     def prompt(self, digest: str) -> tuple[str, Any] | None:
         """Return prompt text and target of a hash, None when it was not stored."""
         row = self._connection.execute("SELECT text, target FROM prompts WHERE hash=?", (digest,)).fetchone()
@@ -187,11 +183,11 @@ class Store:
     def add_outlook(self, study: str, outlook: Prediction | Skipped) -> None:
         """Store what was predicted for a candidate, or why it was skipped; the newest wins."""
         kind = "prediction" if isinstance(outlook, Prediction) else "skipped"
-        self._write(
+        statement = (
             "INSERT INTO outlooks VALUES (?,?,?,?) ON CONFLICT (study, candidate) DO UPDATE SET "
-            "kind=excluded.kind, document=excluded.document",
-            [(study, outlook.candidate, kind, dump(outlook))],
+            "kind=excluded.kind, document=excluded.document"
         )
+        self._write((statement, [(study, outlook.candidate, kind, dump(outlook))]))
 
     def outlooks(self, study: str) -> list[Prediction | Skipped]:
         """Return predictions and skips of a study, by candidate."""
@@ -208,7 +204,7 @@ class Store:
             measurement.taken_at,
             measurement.detail,
         )
-        self._write("INSERT INTO measurements VALUES (?,?,?,?,?,?)", [row])
+        self._write(("INSERT INTO measurements VALUES (?,?,?,?,?,?)", [row]))
 
     def measurements(self, study: str) -> list[Measurement]:
         """Return the measurements of a study, oldest first."""
@@ -224,7 +220,7 @@ class Store:
     def add_verdict(self, study: str, verdict: Verdict, *, now: float | None = None) -> None:
         """Store a verdict; older ones of the same task stay."""
         decided = time.time() if now is None else now
-        self._write("INSERT INTO verdicts VALUES (?,?,?,?)", [(study, verdict.task, dump(verdict), decided)])
+        self._write(("INSERT INTO verdicts VALUES (?,?,?,?)", [(study, verdict.task, dump(verdict), decided)]))
 
     def verdicts(self, study: str) -> list[Verdict]:
         """Return the newest verdict of each task of a study."""
@@ -232,10 +228,11 @@ class Store:
         newest = dict(rows.fetchall())
         return [load(Verdict, text) for text in newest.values()]
 
-    def _write(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _write(self, *statements: tuple[str, Sequence[tuple[Any, ...]]]) -> None:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(statement, rows)
+            for statement, rows in statements:
+                self._connection.executemany(statement, rows)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
@@ -244,6 +241,11 @@ class Store:
                 f"cannot write to the store {self.path}: {error}; what was stored before is safe; "
                 "free disk space or stop the other writer, then run the same command again"
             ) from error
+
+
+def _prompt_row(digest: str, sample: Sample) -> tuple[str, str, str]:
+    target = json.dumps(sample.target, ensure_ascii=False, default=str)
+    return digest, sample.prompt, target
 
 
 def _trial_row(study: str, trial: Trial) -> tuple[Any, ...]:

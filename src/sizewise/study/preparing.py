@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 from sizewise.errors import ModelError
-from sizewise.machines.detect import detect
+from sizewise.ladder import family
 from sizewise.models.reading import read_model
 from sizewise.prediction.predict import predict
-from sizewise.records import Candidate, Estimate, Machine, Measurement, Model, Prediction, Skipped, Source, Study
+from sizewise.records import (
+    Candidate,
+    Estimate,
+    Machine,
+    Measurement,
+    Model,
+    Prediction,
+    Skipped,
+    Source,
+    Study,
+    Workload,
+)
+from sizewise.tasks.base import Task
+from sizewise.units import format_bytes
 
 OWN_FILES = frozenset({"embedded", "llama-server", "transformers"})
 """Runtimes that load a model file on this machine."""
+CHARACTERS_PER_TOKEN = 4
+"""Rule of thumb for English text and common tokenizers (assumed); only shapes the prediction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +48,34 @@ class Prepared:
         return self.outlook.memory_bytes.value if isinstance(self.outlook, Prediction) else None
 
 
-def prepare(study: Study, machine: Machine | None = None) -> list[Prepared]:
-    """Return every candidate of a study with its model's facts and prediction; a `Skipped` carries its reason."""
-    here = machine or detect()
-    return [_prepare(candidate, study, here) for candidate in study.candidates]
+def prepare(study: Study, tasks: Sequence[Task], machine: Machine) -> list[Prepared]:
+    """Return every candidate of a study with its model's facts and prediction; a `Skipped` carries its reason.
+
+    A study that leaves its workload open is predicted for the shape of its own tasks.
+    """
+    workload = study.workload if study.workload != Workload() else task_workload(tasks)
+    shaped = replace(study, workload=workload)
+    return [_prepare(candidate, shaped, machine) for candidate in study.candidates]
+
+
+def task_workload(tasks: Sequence[Task]) -> Workload:
+    """Return the shape of the tasks' requests: the median prompt at four characters a token, the longest answer."""
+    lengths = [len(sample.prompt) + len(sample.system or "") for task in tasks for sample in task.samples]
+    return Workload(
+        prompt_tokens=max(1, round(median(lengths) / CHARACTERS_PER_TOKEN)),
+        output_tokens=max(task.max_output_tokens for task in tasks),
+    )
+
+
+def known_model(ref: str) -> Model:
+    """Return the facts of a model named by path, catalog name, hub id, or name in the shipped ladder."""
+    names = {model.name for model in family.models()}
+    return read_model(str(family.path(ref))) if ref in names else read_model(ref)
 
 
 def _prepare(candidate: Candidate, study: Study, machine: Machine) -> Prepared:
     try:
-        model = read_model(candidate.model)
+        model = known_model(candidate.model)
     except ModelError as error:
         if candidate.runtime in OWN_FILES:
             skipped = Skipped(candidate=candidate.name, reason=str(error), stage="read")
@@ -64,12 +100,10 @@ def _limited(outlook: Prediction | Skipped, study: Study) -> Prediction | Skippe
     limit = study.goal.max_memory_bytes
     if isinstance(outlook, Skipped) or limit is None or outlook.memory_bytes.low <= limit:
         return outlook
-    from sizewise.units import format_bytes
-
     needs = format_bytes(outlook.memory_bytes.value)
     return Skipped(
         candidate=outlook.candidate,
-        reason=f"needs {needs}, the goal allows {format_bytes(limit)}: {needs} against {format_bytes(limit)}",
+        reason=f"needs {needs} of memory, the goal allows {format_bytes(limit)}; raise max_memory or leave it out",
         stage="predict",
     )
 

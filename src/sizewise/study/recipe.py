@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable
 
 from sizewise.config import study_key
-from sizewise.errors import RuntimeFailure
-from sizewise.evaluation import Spent, evaluate
+from sizewise.evaluation.spending import Spending
 from sizewise.machines.detect import detect
-from sizewise.race import Race, RaceCandidate, RaceItem
-from sizewise.records import (
-    Candidate,
-    Estimate,
-    Evidence,
-    Measurement,
-    Prediction,
-    Skipped,
-    Source,
-    Study,
-    TrialKey,
-    Verdict,
-)
+from sizewise.records import Prediction, Skipped, Study, Verdict
 from sizewise.store.database import Store
 from sizewise.study.events import Event, OnEvent, silent
 from sizewise.study.preparing import Prepared, facts, prepare
+from sizewise.study.racing import TaskRace
 from sizewise.study.residency import Residency
-from sizewise.tasks.base import Task
 from sizewise.tasks.loading import load_task
-from sizewise.verdict import decide
-
-BATCH = 64
-"""Trials asked of the race at a time: enough to fill a server, few enough to lose little on a stop."""
+from sizewise.units import format_bytes
 
 
 async def run_study(
@@ -42,24 +24,49 @@ async def run_study(
     """Run or continue a study and return one verdict a task.
 
     Every finished trial is stored before the race hears of it; stored trials are replayed first, so that a stopped
-    study goes on where it was and ends with the verdict that an undisturbed one gives.
-
-    Raises:
-        ConfigError, DataError: a task cannot be loaded. ModelError never: a model that cannot be read is skipped.
+    study goes on where it was and ends with the verdict that an undisturbed one gives. A model that cannot be read
+    or does not fit is skipped with its reason. Raises ConfigError or DataError when a task cannot be loaded.
     """
     key = study_key(study)
     tasks = [load_task(ref) for ref in study.tasks]
-    store.add_study(key, study, now=now())
-    prepared = _prepare(study, key, store, on_event)
-    spent = Spent()
+    machine = detect()
+    prepared = prepare(study, tasks, machine)
+    _store_outset(key, study, prepared, store, now())
+    _tell_outset(prepared, on_event)
     verdicts = []
-    async with Residency(prepared=prepared, free_bytes=detect().memory_free_bytes) as residency:
+    spending = Spending(study.budget)
+    free_bytes = float(machine.memory_free_bytes or 0)
+    async with Residency(prepared={item.candidate.name: item for item in prepared}, free_bytes=free_bytes) as residency:
         for task in tasks:
-            runner = _TaskRun(study, key, store, task, prepared, residency, spent, on_event)
-            await runner.run()
-            verdict = runner.verdict()
+            race = TaskRace(
+                study=study, key=key, task=task, prepared=prepared, store=store, residency=residency, spending=spending
+            )
+            await race.run(on_event)
+            verdict = race.verdict()
             store.add_verdict(key, verdict, now=now())
             verdicts.append(verdict)
-            on_event(Event(stage="verdict", task=task.name, text=verdict.chosen or str(verdict.outcome), done=verdict.calls))
-    _store_peaks(key, store, residency, now())
+            text = verdict.chosen or str(verdict.outcome)
+            on_event(Event(stage="verdict", task=task.name, text=text, done=verdict.calls))
+    for measurement in residency.measurements(now()):
+        store.add_measurement(key, measurement)
     return verdicts
+
+
+def _store_outset(key: str, study: Study, prepared: list[Prepared], store: Store, now: float) -> None:
+    store.add_study(key, study, now=now)
+    for item in prepared:
+        if item.outlook is not None:
+            store.add_outlook(key, item.outlook)
+        measurement = facts(item)
+        if measurement is not None:
+            store.add_measurement(key, measurement)
+
+
+def _tell_outset(prepared: list[Prepared], on_event: OnEvent) -> None:
+    for item in prepared:
+        outlook = item.outlook
+        if isinstance(outlook, Skipped):
+            on_event(Event(stage="prepare", text=f"{outlook.candidate} is left out: {outlook.reason}"))
+        elif isinstance(outlook, Prediction):
+            memory = format_bytes(outlook.memory_bytes.value)
+            on_event(Event(stage="prepare", text=f"{outlook.candidate}: {memory} predicted, fits"))

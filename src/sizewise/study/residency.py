@@ -7,10 +7,12 @@ at once. Servers that somebody else started hold no memory of ours and are kept 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from types import TracebackType
 
-from sizewise.records import Candidate
+from sizewise.records import Candidate, Estimate, Measurement, Source
 from sizewise.runtimes.base import EngineInfo, Runtime
 from sizewise.runtimes.opening import open_runtime
 from sizewise.study.preparing import Prepared
@@ -35,9 +37,12 @@ class Residency:
 
     prepared: dict[str, Prepared]
     free_bytes: float
+    """Memory that was free before anything was loaded."""
     loaded: OrderedDict[str, Loaded] = field(default_factory=OrderedDict)
     peaks_bytes: dict[str, int] = field(default_factory=dict)
     """Highest memory seen of each candidate's engine process."""
+    loads_s: dict[str, list[float]] = field(default_factory=dict)
+    """How long each start of a candidate's engine took."""
 
     async def __aenter__(self) -> Residency:
         """Return itself; nothing is loaded yet."""
@@ -64,6 +69,8 @@ class Residency:
         except BaseException:
             await runtime.close()
             raise
+        if info.load_s is not None:
+            self.loads_s.setdefault(name, []).append(info.load_s)
         self.loaded[name] = Loaded(runtime=runtime, info=info, memory_bytes=needs)
         return self.loaded[name]
 
@@ -79,6 +86,18 @@ class Residency:
         if peak:
             self.peaks_bytes[name] = max(peak, self.peaks_bytes.get(name, 0))
 
+    def measurements(self, now: float) -> list[Measurement]:
+        """Return what was seen of each engine: peak memory and load time, measured."""
+        found = []
+        for name in {**self.peaks_bytes, **self.loads_s}:
+            values = {}
+            if name in self.peaks_bytes:
+                values["peak_bytes"] = _measured([self.peaks_bytes[name]], "highest seen of the engine's process")
+            if name in self.loads_s:
+                values["load_s"] = _measured(self.loads_s[name], "median of its starts")
+            found.append(Measurement(candidate=name, kind="memory", values=values, taken_at=now))
+        return found
+
     async def _make_room(self, needs: float) -> None:
         while self.loaded and (
             self._held() + needs > SHARE_OF_FREE * self.free_bytes or len(self.loaded) >= MOST_LOADED
@@ -87,3 +106,7 @@ class Residency:
 
     def _held(self) -> float:
         return sum(loaded.memory_bytes for loaded in self.loaded.values())
+
+
+def _measured(values: Sequence[float], detail: str) -> Estimate:
+    return Estimate(value=median(values), low=min(values), high=max(values), source=Source.MEASURED, detail=detail)

@@ -24,3 +24,5 @@ class Task:
     description: str = ""
     bare_prompts: bool = False
     """Samples are texts to continue, not turns of a chat (`Settings.chat` should be False): the ladder's skills."""
+    slow_scorer: bool = False
+    """The scorer runs code or asks a judge: it is called in a thread, so that answers keep streaming."""
