@@ -26,6 +26,8 @@ CONNECT_TIMEOUT_S = 10.0
 _TEXT_LIMIT = 2**20
 """Characters of an answer beyond what the output limit explains (256 a token) that are still read."""
 _STREAM_LIMIT_BYTES = 64 * 2**20
+_STALE_LIMIT = 3
+"""So many kept connections that turned out closed, and none is kept any more."""
 
 
 class Splitter(Protocol):
@@ -91,6 +93,9 @@ class HttpClient:
         self._headers = headers or {}
         self._rng = Random(url)
         self._session: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
+        """Opens a connection for every request: for servers that close kept ones without saying so."""
+        self._stale = 0
 
     @property
     def is_open(self) -> bool:
@@ -122,22 +127,26 @@ class HttpClient:
                 )
             headers["Authorization"] = f"Bearer {key}"
         await self.close()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
-            timeout=aiohttp.ClientTimeout(
-                total=self._timeout_s, sock_connect=CONNECT_TIMEOUT_S, sock_read=self._stall_s
-            ),
-            headers=headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=host not in ("127.0.0.1", "localhost", "::1"),
-        )
+
+        def session(force_close: bool) -> aiohttp.ClientSession:
+            return aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
+                timeout=aiohttp.ClientTimeout(
+                    total=self._timeout_s, sock_connect=CONNECT_TIMEOUT_S, sock_read=self._stall_s
+                ),
+                headers=headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=host not in ("127.0.0.1", "localhost", "::1"),
+            )
+
+        self._session, self._fresh = session(force_close), session(True)
         return self._session
 
     async def close(self) -> None:
         """Close the connections; the server stays."""
-        session, self._session = self._session, None
-        if session:
+        for session in filter(None, (self._session, self._fresh)):
             await session.close()
+        self._session = self._fresh = None
 
     async def ask(
         self, target: URL, body: Callable[[], dict[str, object]], *, asked: int, learn: Callable[[str], bool]
@@ -156,13 +165,16 @@ class HttpClient:
             gatherer, started = Gatherer(), time.monotonic()
             error = None
             try:
-                await self._attempt(target, json.dumps(body()).encode(), gatherer, _TEXT_LIMIT + 256 * asked)
+                session = self._fresh if resent or self._stale >= _STALE_LIMIT else self._session
+                data = json.dumps(body()).encode()
+                await self._attempt(session or self.session, target, data, gatherer, _TEXT_LIMIT + 256 * asked)
                 self._breaker.tell(None)
             except Failure as failure:
                 if learn(str(failure)):
                     continue
                 if failure.unanswered and not resent:
                     resent = True
+                    self._stale += 1
                     continue
                 wait = self._policy.wait_s(failure.kind, attempt, failure.retry_after_s, self._rng)
                 if wait is None or failure.kind is not ErrorClass.SERVER:  # a 500 may be about this prompt alone
@@ -181,12 +193,14 @@ class HttpClient:
                 error=error,
             )
 
-    async def _attempt(self, target: URL, body: bytes, gatherer: Gatherer, text_limit: int) -> None:
+    async def _attempt(
+        self, session: aiohttp.ClientSession, target: URL, body: bytes, gatherer: Gatherer, text_limit: int
+    ) -> None:
         import aiohttp
 
         answered = False
         try:
-            async with self.session.post(target, data=body) as response:
+            async with session.post(target, data=body) as response:
                 answered = True
                 if response.status != 200:
                     raise await self._refused(response)
