@@ -88,7 +88,7 @@ class Race:
         self._candidates = sorted(candidates, key=lambda c: c.cost)
         self._repeats = repeats
         self._row = {c.name: m for m, c in enumerate(self._candidates)}
-        units = _shuffled_units(items, seed)
+        units = shuffled_units(items, seed)
         self._order = [item.id for unit in units for item in unit]
         self._place = {name: i for i, name in enumerate(self._order)}
         sizes = np.array([len(unit) for unit in units], dtype=np.float64)
@@ -226,6 +226,15 @@ class Race:
             full_grid=self._scores.size,
         )
 
+    def margin_shown(self, name: str, *, finite: bool) -> tuple[float, str | None]:
+        """Return the smallest margin within which the candidate is shown to be of every rival, and the closest rival.
+
+        `finite` True: on these items. False: for future items like these. 1.0 when nothing is shown.
+        """
+        self._advance()
+        margin, who = self._walk.margin_shown(self._row[name], finite=finite)
+        return margin, None if who is None else self._candidates[who].name
+
     def _dropped(self, m: int) -> Dropped | None:
         walk, name = self._walk, self._candidates[m].name
         if walk.unjudged[m]:
@@ -276,7 +285,7 @@ def check_goal(goal: Goal) -> None:
         raise ConfigError(f"certificate is {goal.certificate!r}; expected 'items' or 'future'")
 
 
-def _shuffled_units(items: Sequence[RaceItem], seed: int) -> list[list[RaceItem]]:
+def shuffled_units(items: Sequence[RaceItem], seed: int) -> list[list[RaceItem]]:
     """Return the units in the common random order; it depends on the seed and the set of ids, not on their order."""
     units: dict[str, list[RaceItem]] = {}
     for item in sorted(items, key=lambda i: i.id):

@@ -209,3 +209,32 @@ class Walk:
         start = int(min(self.read[j], self.read[k]))
         stop = min(self.units, start + (self.rules.block or max(5, start // 16)))
         return [Stretch(m, int(self.read[m]), stop) for m in (k, j) if m < self.count and self.read[m] < stop]
+
+    def margin_shown(self, k: int, *, finite: bool) -> tuple[float, int | None]:
+        """Return the smallest margin that all rivals of k are shown to keep, and the rival that needs it.
+
+        Each margin of a grid of half points is tested with the error level of the race, over the units read so far.
+        """
+        widest, who = 0.0, None
+        grid = np.arange(1, 201)[:, None] / 200.0
+        biggest = float(self.sizes.max())
+        design = Design(units=self.units, finite=finite, stakes=self.rules.stakes)
+        for j in range(self.count):
+            n = int(min(self.read[j], self.read[k]))
+            if j == k or self.unjudged[j] or not n:
+                continue
+            lead = (self.high[j, :n] - self.low[k, :n])[None, :]
+            z = grid * self.sizes[None, :n] - lead
+            path = extend(
+                Bets.start(grid.size, len(design.stakes)),
+                z,
+                np.ones(z.shape, dtype=bool),
+                -(1 - grid) * biggest - 1e-12,
+                0,
+                design,
+            )
+            shown = np.flatnonzero(path.max(axis=1) >= log(self.need_close))
+            margin = float(grid[shown[0], 0]) if shown.size else 1.0
+            if margin > widest:
+                widest, who = margin, j
+        return widest, who
