@@ -56,8 +56,8 @@ EVIDENCE: tuple[Pair, ...] = (
     *_rows(_QWEN35, _CARD, mmlu_pro=22, supergpqa=20, gpqa=19, livecodebench=18, ifeval=11),
     *_rows(_QWEN3, "Qwen3 report: equals the 14B on MMLU, below it on MATH", mmlu=14),
     *_rows(("17.5B, 0.855B active", 17.5e9, 0.855e9), "Tian et al. 2025, arXiv 2507.17702", loss=6.1),
-    *_rows(("1.3B base, 64 experts", 28.6e9, 1.3e9), PUBLISHED["clark2022"].source + "; routers differ", loss_2022=2.8),
-    *_rows(("1.3B base, 64 experts", 28.6e9, 1.3e9), PUBLISHED["clark2022"].source + "; routers differ", loss_2022=3.9),
+    *_rows(("1.3B base, 64 experts", 28.6e9, 1.3e9), PUBLISHED["clark2022"].source + "; lowest and highest router", loss_2022=2.6),
+    *_rows(("1.3B base, 64 experts", 28.6e9, 1.3e9), PUBLISHED["clark2022"].source + "; lowest and highest router", loss_2022=3.9),
 )
 """Measured places between active and total; a place above the total is written as the total."""
 
