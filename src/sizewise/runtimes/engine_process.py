@@ -69,7 +69,11 @@ class EngineProcess:
             limit=_LINE_LIMIT_BYTES,
         )
         self.send({**asdict(config), "parent": os.getpid()})
-        ready = await self._next()
+        try:
+            ready = await self._next()
+        except asyncio.CancelledError:
+            self.kill()
+            raise
         if not ready or not ready["ready"]:
             why = reason_in_log(self._log.text()) or (ready or {}).get("error") or await self._ending()
             await self.close()

@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -175,6 +176,8 @@ class _Connection(asyncio.Protocol):
     def _serve(self, request: dict[str, Any], prompt: str, chat: bool) -> None:
         plan = self._server.plan
         pieces = self._server.answer(prompt, plan.tokens)
+        for mark in request.get("stop") or ():
+            pieces = list(filter(None, re.split("(?<= )", "".join(pieces).split(mark, 1)[0])))
         limit = request.get("max_tokens") or request.get("max_completion_tokens") or len(pieces)
         stop = "length" if limit < len(pieces) else "stop"
         pieces = pieces[:limit]
