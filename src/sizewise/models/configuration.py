@@ -60,6 +60,9 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
     text = text_config(config)
     name, family = family_of(text)
     fields = Fields(text, family.defaults, name)
+    named = text.get("layers_block_type") or text.get("hybrid_override_pattern")
+    if "num_hidden_layers" not in text and isinstance(named, list | str):
+        text["num_hidden_layers"] = len(named)
     count = fields.integer("num_hidden_layers", least=1, most=MOST_LAYERS)
     kinds = _kinds(fields, count)
     windows = _windows(fields, count, kinds)
