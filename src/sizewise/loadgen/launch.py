@@ -11,9 +11,9 @@ from pathlib import Path
 from sizewise.errors import RuntimeFailure
 from sizewise.loadgen.endpoint import Endpoint
 from sizewise.records import Settings
+from sizewise.runtimes.embedded import DEFAULT_CONTEXT_TOKENS
 from sizewise.runtimes.engine_log import read_log
 from sizewise.runtimes.engine_process import EngineConfig, EngineProcess
-from sizewise.runtimes.llama_server import DEFAULT_CONTEXT_TOKENS
 from sizewise.runtimes.openai_form import Dialect
 
 

@@ -1,0 +1,89 @@
+"""Runs a knee search against a server: one short load test a probe, stopped as soon as its limit is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sizewise.errors import ConfigError
+from sizewise.loadgen.audit import Audit, audit_client
+from sizewise.loadgen.driver import Progress
+from sizewise.loadgen.endpoint import Endpoint
+from sizewise.loadgen.knee import Knee
+from sizewise.loadgen.measuring import LoadResult, load_test
+from sizewise.loadgen.plan import LoadPlan, Slo, StopRules
+from sizewise.records import Estimate, Request
+
+_COUNTED = 60.0
+"""Requests that a probe should count, so that one in twenty means something."""
+_MOST_STRETCH = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KneeResult:
+    """The highest load that holds the limit, with the probes that showed it."""
+
+    knee: Estimate
+    """Requests/s, or users for a closed loop."""
+    closed: bool
+    probes: tuple[LoadResult, ...]
+    at_knee: LoadResult | None
+    """The test at the highest load that held; None when none did."""
+    withheld: str | None = None
+    """Why the search ended without an answer: the client lagged before the server did."""
+
+
+def _plan_at(plan: LoadPlan, slo: Slo, load: float) -> LoadPlan:
+    stop = replace(plan.stop, slo=slo)
+    if plan.arrivals == "closed":
+        return replace(plan, users=int(load), stop=stop)
+    stretch = min(_MOST_STRETCH, max(1.0, _COUNTED / (load * (plan.duration_s - plan.warmup_s))))
+    return replace(plan, rate_per_s=load, duration_s=plan.duration_s * stretch, stop=stop)
+
+
+def _holds(result: LoadResult, slo: Slo) -> bool:
+    summary = result.summary
+    return summary.stopped is None and summary.counted > 0 and summary.good_share.value >= slo.share
+
+
+async def find_knee(
+    endpoint: Endpoint, plan: LoadPlan, slo: Slo, *, guess: float, requests: Sequence[Request] = (),
+    server_pids: Sequence[int] = (), extra: dict[str, Any] | None = None, resolution: float = 1.15,
+    most_probes: int = 12, audit: bool = True, on_probe: Callable[[LoadResult], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None, stop: asyncio.Event | None = None,
+) -> KneeResult:  # fmt: skip
+    """Return the highest rate (or number of users, for closed arrivals) at which the limit holds.
+
+    `guess` is the first load tried. The search ends early when the client itself lags: what it would say of
+    the server is then worth nothing. Raises ConfigError for a limit without any bound.
+    """
+    if slo.empty:
+        raise ConfigError("a knee needs a limit to hold; give one, for example --slo-ttft 500ms or --slo-total 2s")
+    closed = plan.arrivals == "closed"
+    knee = Knee(guess=guess, resolution=resolution, whole=closed, most_probes=most_probes)
+    probes: list[LoadResult] = []
+    checked: Audit | None = None
+    withheld = None
+    while (load := knee.ask()) is not None and not (stop is not None and stop.is_set()):
+        at = _plan_at(plan, slo, load)
+        if audit and checked is None:
+            checked = await audit_client(replace(at, stop=StopRules()))
+        result = await load_test(
+            endpoint, at, requests=requests, slo=slo, audit=False, known_audit=checked, server_pids=server_pids,
+            extra=extra, on_progress=on_progress, stop=stop,
+        )  # fmt: skip
+        if stop is not None and stop.is_set():
+            break
+        probes.append(result)
+        if on_probe is not None:
+            on_probe(result)
+        holds = _holds(result, slo)
+        if not holds and result.summary.withheld and result.summary.stopped is None:
+            withheld = result.summary.withheld
+            break
+        knee.tell(load, holds=holds, answered_per_s=result.summary.answered_per_s)
+    held = [p for p in probes if _holds(p, slo)]
+    at_knee = max(held, key=lambda p: p.plan.users if closed else p.plan.rate_per_s, default=None)
+    return KneeResult(knee=knee.result(), closed=closed, probes=tuple(probes), at_knee=at_knee, withheld=withheld)
