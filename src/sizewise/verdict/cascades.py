@@ -128,11 +128,10 @@ def _describe(
     score, cost = _outcome(table, policy, sent)
     clusters = None if table.clusters is None else table.clusters[policy.items]
     each = cost_per_success(cost, score, clusters)
+    mean = means(table)
+    bar = min(float(score.mean()), float(mean[rows].max())) - goal.margin - TOLERANCE
     singles = [
-        float(table.costs[m, seen].sum() / table.scores[m, seen].sum())
-        for m in rows
-        if (seen := ~np.isnan(table.scores[m])).any()
-        and table.scores[m, seen].mean() >= score.mean() - goal.margin - TOLERANCE
+        float(np.nansum(table.costs[m] * _asked(table, m)) / np.nansum(table.scores[m])) for m in rows if mean[m] >= bar
     ]
     names = table.names[policy.small], table.names[policy.large]
     return Cascade(
@@ -154,6 +153,11 @@ def _describe(
         guarantee=_guarantee(table, goal, policy, threshold, sent),
         rule=_rule(names, policy.signal, threshold),
     )
+
+
+def _asked(table: Table, m: int) -> Floats:
+    asked: Floats = (~np.isnan(table.scores[m])).astype(np.float64)
+    return asked
 
 
 def _mean(values: Floats, clusters: NDArray[np.intp] | None, seed: int) -> Estimate:
