@@ -131,7 +131,7 @@ def _score(value: float) -> Estimate:
 
 def _sources(row: Mapping[str, Any]) -> dict[str, str]:
     names = _load()["sources"]
-    where = "; ".join(names[index] for index in row.get("sources", ()))
+    where = "; ".join(dict.fromkeys(names[index] for index in row.get("sources", ())))
     kind = row.get("quality", "")
     found = {"architecture": f"{where} ({kind})" if where else str(kind)}
     explained = row.get("explained")
