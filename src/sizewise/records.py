@@ -589,6 +589,29 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryParts:
+    """Bytes that running a model takes, by part; from formulas, or as the engine itself said."""
+
+    weights: int
+    kv_cache: int
+    compute: int
+    repack: int = 0
+    """Second copy that llama.cpp keeps of some tensors when it computes on the processor."""
+    overhead: int = 0
+    """Engine, driver context, tokenizer."""
+
+    @property
+    def peak(self) -> int:
+        """Everything at once, mapped weights included."""
+        return self.weights + self.kv_cache + self.compute + self.repack + self.overhead
+
+    @property
+    def steady(self) -> int:
+        """Idle after loading: compute buffers are reserved, but only long prompts touch them."""
+        return self.peak - self.compute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """Shape of the requests."""
 

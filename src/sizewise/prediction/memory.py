@@ -7,11 +7,9 @@ their documented allocation. Not covered: memory of a vision tower, of LoRA adap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sizewise.models.cache import cache_bytes
 from sizewise.prediction.facts import ModelFacts
-from sizewise.records import Architecture
+from sizewise.records import Architecture, MemoryParts
 
 MIB = 2**20
 CUDA_CONTEXT_BYTES = 320 * MIB
@@ -22,27 +20,6 @@ TORCH_CONTEXT_BYTES = 700 * MIB
 ENGINE_BYTES = 32 * MIB
 ENGINE_BYTES_PER_TOKEN = 236
 """Resident size of llama.cpp itself: 32 MiB and 0.23 KiB for each entry of the vocabulary (ten idle runs)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryParts:
-    """Bytes by part; `peak` counts all, `steady` leaves out what is only touched by long prompts."""
-
-    weights: int
-    kv_cache: int
-    compute: int
-    repack: int = 0
-    overhead: int = 0
-
-    @property
-    def peak(self) -> int:
-        """Everything at once."""
-        return self.weights + self.kv_cache + self.compute + self.repack + self.overhead
-
-    @property
-    def steady(self) -> int:
-        """Idle after loading: compute buffers are reserved but not touched."""
-        return self.peak - self.compute
 
 
 def _widest(arch: Architecture) -> tuple[int, int, int, int]:
@@ -58,17 +35,17 @@ def compute_bytes(arch: Architecture, context_tokens: int, *, micro_batch: int =
     """Return llama.cpp's compute buffer for one micro-batch: the widest moment of its graph, mask and scores.
 
     u micro-batch, d hidden, ff feed-forward: `4u(3 ff + 5 d) + 2u ctx`; experts: `8u used (d + ff_expert) + 2u ctx`;
-    without flash attention one score matrix more, `4u heads ctx`. Fitted on the allocator of build b11549.
+    without flash attention `4u (heads ctx + 3 heads dim + 3.5 d) + 4u ctx` where that is more. Fitted on the allocator of build b11549.
     """
     feed, routed, inner, heads = _widest(arch)
     batch = min(micro_batch, context_tokens)
     used = max((layer.experts.used for layer in arch.layers if layer.experts), default=0)
     dense = 4 * batch * (3 * feed + 5 * arch.hidden) if feed else 4 * batch * (8 * arch.hidden)
     mixture = 8 * batch * (used * arch.hidden + routed) if used else 0
-    mask = 2 * batch * context_tokens
-    scores = 0 if flash else 4 * batch * heads * context_tokens
-    attention = 4 * batch * (3 * inner + 2 * arch.hidden)
-    return max(dense, mixture, attention) + mask + scores
+    if flash:
+        return max(dense, mixture, 4 * batch * (3 * inner + 2 * arch.hidden)) + 2 * batch * context_tokens
+    scores = 4 * batch * (heads * context_tokens + 3 * inner + 7 * arch.hidden // 2)
+    return max(dense, mixture, scores) + 4 * batch * context_tokens
 
 
 def llama_cpp_memory(

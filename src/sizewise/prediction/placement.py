@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sizewise.prediction.facts import ModelFacts
-from sizewise.prediction.memory import MemoryParts, llama_cpp_memory, transformers_memory, vllm_memory
-from sizewise.records import Device, DeviceKind, Machine
+from sizewise.prediction.memory import llama_cpp_memory, transformers_memory, vllm_memory
+from sizewise.records import Device, DeviceKind, Machine, MemoryParts
 from sizewise.units import format_bytes
 
 MEMORY_RANGE = {"engine": 0.01, "llama.cpp": 0.03, "vllm": 0.08, "transformers": 0.10}

@@ -15,10 +15,20 @@ from sizewise.prediction.cost import Ownership, api_cost, own_cost
 from sizewise.prediction.energy import answer_energy, power
 from sizewise.prediction.facts import ModelFacts, model_facts
 from sizewise.prediction.load_time import load_time
-from sizewise.prediction.memory import MemoryParts
 from sizewise.prediction.placement import MEMORY_RANGE, DoesNotFit, Placement, Plan, place
 from sizewise.prediction.speed import Pace, decode_pace, prefill_pace
-from sizewise.records import Bottleneck, Candidate, Estimate, Machine, Model, Prediction, Skipped, Source, Workload
+from sizewise.records import (
+    Bottleneck,
+    Candidate,
+    Estimate,
+    Machine,
+    MemoryParts,
+    Model,
+    Prediction,
+    Skipped,
+    Source,
+    Workload,
+)
 
 GPU_RUNTIMES = frozenset({"ollama", "llama-server", "llama_server", "vllm", "transformers", "openai"})
 """Runtimes that use a GPU when there is one; the embedded engine's wheel computes on the processor (Metal on a Mac)."""
