@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sized
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sized
 from dataclasses import asdict, replace
 
 from sizewise.evaluation.context_loss import ContextWatch
@@ -122,6 +122,22 @@ async def evaluate(
 ) -> AsyncIterator[Trial]:
     """Yield a trial for every (sample, repeat) of `work`, in the order in which the answers end.
 
+    See `evaluate_ready`, of which this is the flat form.
+    """
+    groups = evaluate_ready(arm, work, spending=spending)
+    try:
+        async for group in groups:
+            for trial in group:
+                yield trial
+    finally:
+        await groups.aclose()
+
+
+async def evaluate_ready(
+    arm: Arm, work: Iterable[tuple[Sample, int]], *, spending: Spending | None = None
+) -> AsyncGenerator[list[Trial], None]:
+    """Yield lists of trials, each with all that are ready, so that they can be stored together.
+
     `settings.concurrency` requests are in flight while there is work; `work` may be a generator, it is drawn
     from when a request can go out. A trial is yielded whole or not at all: closing the iterator cancels what is
     in flight. It ends early, with the reason in `arm.stopped`, when the budget is used up or the server died;
@@ -136,13 +152,16 @@ async def evaluate(
     tasks = [asyncio.create_task(_work(arm, items, spending, ready)) for _ in range(workers)]
     try:
         while workers:
-            result = await ready.get()
-            if result is None:
-                workers -= 1
-            elif isinstance(result, BaseException):
-                raise result
-            else:
-                yield result
+            results = [await ready.get()]
+            while not ready.empty():
+                results.append(ready.get_nowait())
+            workers -= results.count(None)
+            trials = [result for result in results if isinstance(result, Trial)]
+            if trials:
+                yield trials
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
     finally:
         for task in tasks:
             task.cancel()

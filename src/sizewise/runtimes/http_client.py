@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sizewise.errors import RuntimeFailure
 from sizewise.records import Completion, ErrorClass
@@ -49,8 +49,8 @@ class StreamForm(Protocol):
         """Return a splitter for one answer."""
         ...
 
-    def read(self, gatherer: Gatherer, stamp_s: float, event: bytes) -> None:
-        """Feed one event; raises ValueError, KeyError, TypeError or AttributeError where it has another form."""
+    def read(self, gatherer: Gatherer, stamp_s: float, chunk: dict[str, Any]) -> None:
+        """Feed one decoded event; raises KeyError, TypeError or AttributeError where it has another form."""
         ...
 
 
@@ -228,21 +228,19 @@ class HttpClient:
                 size += len(data)
                 if size > _STREAM_LIMIT_BYTES:
                     raise Failure(ErrorClass.TOO_LARGE, f"more than {size:,} bytes in one answer")
-            self._feed(gatherer, time.monotonic(), b"".join(parts))
+            self._feed(gatherer, time.monotonic(), [b"".join(parts)])
         else:
             splitter, size = self._form.splitter(), 0
             while data := await content.readany():
                 stamp = time.monotonic()
-                for event in splitter.feed(data):
-                    self._feed(gatherer, stamp, event)
+                self._feed(gatherer, stamp, splitter.feed(data))
                 size += len(data)
                 if gatherer.characters > text_limit or size > _STREAM_LIMIT_BYTES:
                     raise Failure(
                         ErrorClass.TOO_LARGE,
                         f"{gatherer.characters:,} characters ({size:,} bytes) so far, far beyond the output limit",
                     )
-            for event in splitter.end():
-                self._feed(gatherer, time.monotonic(), event)
+            self._feed(gatherer, time.monotonic(), splitter.end())
         if gatherer.error is not None:
             raise Failure(*refusal_class(gatherer.error, response.status))
         if gatherer.stop is None and not gatherer.done:
@@ -267,20 +265,32 @@ class HttpClient:
         wait = parse_retry_after(response.headers.get("Retry-After"), time.time())
         return Failure(kind, f"HTTP {response.status} from {self.url}: {message}", retry_after_s=wait)
 
-    def _feed(self, gatherer: Gatherer, stamp_s: float, event: bytes) -> None:
+    def _feed(self, gatherer: Gatherer, stamp_s: float, events: list[bytes]) -> None:
+        """Decode and feed events that came together; `[DONE]` ends the answer."""
+        if events and events[-1] == b"[DONE]":
+            gatherer.done = True
+            events.pop()
+        if not events:
+            return
         try:
-            self._form.read(gatherer, stamp_s, event)
+            for chunk in decode(events):
+                self._form.read(gatherer, stamp_s, chunk)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as problem:
-            shown = event[:200].decode("utf-8", "replace")
-            raise Failure(ErrorClass.INVALID, f"expected a chunk of an answer, got {shown!r} ({problem})") from None
+            shown = b" ".join(events)[:200].decode("utf-8", "replace")
+            raise Failure(ErrorClass.INVALID, f"expected chunks of an answer, got {shown!r} ({problem})") from None
 
 
-def decode_chunk(event: bytes) -> dict[str, object]:
-    """Return the JSON object of an event; half a character stays as it is, its other half is in the next event."""
+def decode(events: list[bytes]) -> list[dict[str, Any]]:
+    """Return the JSON values of events that came together, parsed in one go.
+
+    Half a character stays as it is: its other half is in the next event.
+
+    >>> decode([b'{"a": 1}', b'{"a": 2}'])
+    [{'a': 1}, {'a': 2}]
+    """
+    text = b"[" + b",".join(events) + b"]"
     try:
-        chunk = json.loads(event)
+        chunks: list[dict[str, Any]] = json.loads(text.decode())
     except UnicodeDecodeError:
-        chunk = json.loads(event.decode("utf-8", "surrogateescape"))
-    if not isinstance(chunk, dict):
-        raise TypeError("not a JSON object")
-    return chunk
+        chunks = json.loads(text.decode("utf-8", "surrogateescape"))
+    return chunks

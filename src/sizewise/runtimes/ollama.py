@@ -15,7 +15,7 @@ from sizewise.errors import RuntimeFailure
 from sizewise.records import Completion, Request, Settings
 from sizewise.runtimes.base import EngineInfo
 from sizewise.runtimes.discovery import nothing_listens
-from sizewise.runtimes.http_client import HttpClient, decode_chunk
+from sizewise.runtimes.http_client import HttpClient
 from sizewise.runtimes.openai_form import Gatherer, bare_prompt
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ class LineStream:
         """Return a splitter for one answer."""
         return LineSplitter()
 
-    def read(self, gatherer: Gatherer, stamp_s: float, event: bytes) -> None:
+    def read(self, gatherer: Gatherer, stamp_s: float, chunk: dict[str, Any]) -> None:
         """Feed one line."""
-        gatherer.feed(stamp_s, in_openai_form(decode_chunk(event)))
+        gatherer.feed(stamp_s, in_openai_form(chunk))
 
 
 def in_openai_form(told: dict[str, Any]) -> dict[str, Any]:

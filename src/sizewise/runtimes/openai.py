@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sizewise.records import Completion, Request
 from sizewise.runtimes.base import EngineInfo
-from sizewise.runtimes.http_client import HttpClient, decode_chunk
+from sizewise.runtimes.http_client import HttpClient
 from sizewise.runtimes.openai_form import Dialect, Gatherer, request_body
 from sizewise.runtimes.sse import EventSplitter
 
@@ -27,12 +27,9 @@ class EventStream:
         """Return a splitter for one answer."""
         return EventSplitter()
 
-    def read(self, gatherer: Gatherer, stamp_s: float, event: bytes) -> None:
+    def read(self, gatherer: Gatherer, stamp_s: float, chunk: dict[str, Any]) -> None:
         """Feed one event."""
-        if event == b"[DONE]":
-            gatherer.done = True
-        else:
-            gatherer.feed(stamp_s, decode_chunk(event))
+        gatherer.feed(stamp_s, chunk)
 
 
 class OpenAIRuntime:
