@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A duration such as 500ms, 2s, 5min."""
 
     name = "time"

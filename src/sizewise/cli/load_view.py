@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LINE_EVERY_S = 2.0
 _RECENT_S = 5.0
+_PARTS = ("mean", "p50", "p95", "p99")
 _NAMES = {
     "ttft": "first token",
     "answer_ttft": "first answer token",
@@ -52,7 +53,7 @@ class View:
             self._live.update("\n".join([f"[bold]{safe(self._name)}[/bold]", *self._lines, text]))
         elif now.elapsed_s < self._said_s or now.elapsed_s - self._said_s >= _LINE_EVERY_S:
             self._said_s = now.elapsed_s
-            talk().print(f"{safe(self._name)}: {text}")
+            talk().print(f"{safe(self._name)}: {text}", soft_wrap=True)
 
     def probe(self, done: LoadResult) -> None:
         """Show one probe of the knee search."""
@@ -62,7 +63,7 @@ class View:
         self._lines.append(text)
         self._said_s = 0.0
         if self._live is None:
-            talk().print(f"{safe(self._name)}: {text}")
+            talk().print(f"{safe(self._name)}: {text}", soft_wrap=True)
 
 
 def _probe_text(done: LoadResult, share: float) -> str:
@@ -117,6 +118,17 @@ def print_appraisals(found: list[Appraisal], ask: Ask) -> None:
     talk().print(f"\nNext: [bold]{safe(_next_step(found, ask))}[/bold]")
 
 
+class _Out:
+    """Prints figures on stdout: lines as long as they are, tables laid out."""
+
+    def print(self, text: str | Table = "") -> None:
+        answer().print(text, soft_wrap=isinstance(text, str))
+
+
+def _out() -> _Out:
+    return _Out()
+
+
 def _figure(figure: Figure) -> str:
     text = format_seconds(figure.value)
     return (
@@ -127,7 +139,7 @@ def _figure(figure: Figure) -> str:
 
 
 def _print_one(one: Appraisal, ask: Ask) -> None:
-    console, s = answer(), one.result.summary
+    console, s = _out(), one.result.summary
     console.print(f"\n[bold]{safe(one.name)}[/bold]  {safe(one.result.model)} at {safe(one.result.endpoint)}")
     if one.result.audit is not None:
         console.print(one.result.audit.text())
@@ -156,7 +168,7 @@ def _print_knee(one: Appraisal, ask: Ask) -> None:
     if one.knee is None:
         return
     knee, unit = one.knee.knee, "users" if one.knee.closed else "requests/s"
-    console = answer()
+    console = _out()
     if one.knee.withheld:
         console.print(f"[bold red]No knee:[/bold red] {safe(one.knee.withheld)}")
     elif knee.value <= 0:
@@ -174,17 +186,18 @@ def _latency_table(result: LoadResult) -> Table:
     for title in ("", "mean", "p50", "p95", "p99"):
         table.add_column(title, justify="left" if not title else "right")
     for name, spread in result.summary.latency.items():
-        table.add_row(_NAMES[name], *(_figure(getattr(spread, part)) for part in ("mean", "p50", "p95", "p99")))
+        table.add_row(_NAMES[name], *(_figure(getattr(spread, part)) for part in _PARTS))
     return table
 
 
 def _print_why(result: LoadResult) -> None:
-    reasons: dict[str, None] = {}
-    for spread in result.summary.latency.values():
-        for part in ("mean", "p50", "p95", "p99"):
-            reasons.setdefault(getattr(spread, part).why)
-    for reason in filter(None, reasons):
-        answer().print(f"* no interval: {reason}")
+    """Say why figures have no interval: the commonest reasons, once each."""
+    from collections import Counter
+
+    figures = [getattr(spread, part) for spread in result.summary.latency.values() for part in _PARTS]
+    reasons = Counter(figure.why for figure in figures if not figure.reportable)
+    for reason, _ in reasons.most_common(2):
+        _out().print(f"* no interval: {reason}")
 
 
 def _share(figure: Figure) -> str:
@@ -197,13 +210,15 @@ def _per_s(figure: Figure) -> str:
 
 
 def _print_costs(one: Appraisal) -> None:
-    console, per = answer(), one.per_accepted
+    console, per = _out(), one.per_accepted
     if one.quality is not None:
         console.print(f"mean score {_score(one)} of the answers of this test")
     energy = one.result.energy
     if energy.joules is None:
         console.print(f"energy: {energy.how}")
     if per is None:
+        if one.accepted is not None and one.accepted.count:
+            console.print("per accepted answer: no answer was accepted")
         return
     parts = [f"{format_seconds(per.seconds.value)} of waiting"]
     if per.usd is not None:
@@ -244,10 +259,10 @@ def _print_comparison(found: list[Appraisal], ask: Ask) -> None:
             "" if per is None or per.usd is None else _ranged(per.usd, format_usd),
             "" if per is None or per.joules is None else _ranged(per.joules, lambda j: f"{j:.2g}"),
         )  # fmt: skip
-    answer().print()
-    answer().print(table)
+    _out().print()
+    _out().print(table)
     best = cheapest(found, ask)
-    answer().print(f"[bold]{safe(best.name)}[/bold]: {best.because}" if best.name else best.because)
+    _out().print(f"[bold]{safe(best.name)}[/bold]: {best.because}" if best.name else best.because)
 
 
 def _next_step(found: list[Appraisal], ask: Ask) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 from sizewise.loadgen.driver import Progress
@@ -20,7 +21,7 @@ from sizewise.loadgen.join import PerAccepted, accepted, per_accepted, token_pri
 from sizewise.loadgen.knee import servers_for
 from sizewise.loadgen.measuring import WORLD_G_PER_KWH, LoadResult, estimate, load_test, probe
 from sizewise.loadgen.plan import LoadPlan, Slo
-from sizewise.loadgen.search import KneeResult, find_knee
+from sizewise.loadgen.search import KneeResult, find_knee, flood
 from sizewise.loadgen.stopping import meets
 from sizewise.prediction.cost import USD_PER_KWH
 from sizewise.records import Completion, Estimate, Price, Request, Source, StopReason, Timing
@@ -66,7 +67,10 @@ class Appraisal:
     knee: KneeResult | None = None
     quality: Figure | None = None
     """Mean score of the answers of that test."""
+    accepted: Figure | None = None
+    """Share of the requests that were right and within the limit."""
     per_accepted: PerAccepted | None = None
+    """None where no answer was accepted."""
     money: str = ""
     """What the money is made of."""
     servers: int | None = None
@@ -90,10 +94,10 @@ async def appraise(
             g_per_kwh=ask.g_per_kwh, on_progress=on_progress, stop=stop,
         )  # fmt: skip
         return _joined(Appraisal(name=name, result=result), ask)
-    guess = ask.guess or (1.0 if plan.arrivals == "closed" else max(0.1, 0.7 / max(alone_s, 1e-3)))
+    guess, capacity = await _first_guess(endpoint, ask, requests, extra, alone_s)
     found = await find_knee(
-        endpoint, plan, ask.slo, guess=guess, requests=requests, server_pids=server_pids, extra=extra, audit=ask.audit,
-        resolution=ask.resolution, on_probe=on_probe, on_progress=on_progress, stop=stop,
+        endpoint, plan, ask.slo, guess=guess, capacity=capacity, requests=requests, server_pids=server_pids,
+        extra=extra, audit=ask.audit, resolution=ask.resolution, on_probe=on_probe, on_progress=on_progress, stop=stop,
     )  # fmt: skip
     result = found.at_knee or found.probes[-1]
     servers = servers_for(ask.demand, found.knee) if ask.demand is not None else None
@@ -115,6 +119,18 @@ async def _prepared(endpoint: Endpoint, ask: Ask) -> tuple[Endpoint, dict[str, A
     ratio = (shot.input_tokens or ask.input_tokens) / ask.input_tokens
     requests = synthetic_requests(**lengths, shared_prefix=ask.shared_prefix, tokens_per_word=max(0.2, ratio))
     return endpoint, extra, requests, shot.done_s - shot.sent_s
+
+
+async def _first_guess(
+    endpoint: Endpoint, ask: Ask, requests: Sequence[Request], extra: dict[str, Any], alone_s: float
+) -> tuple[float, float]:
+    """Return (first load to try, capacity or infinity)."""
+    if ask.guess is not None or ask.plan.arrivals == "closed":
+        return ask.guess or 1.0, inf
+    flooded = await flood(endpoint, ask.plan, requests=requests, extra=extra)
+    if flooded <= 0:
+        return max(0.1, 0.5 / max(alone_s, 1e-3)), inf
+    return 0.7 * flooded, flooded
 
 
 def completion(shot: Shot) -> Completion:
@@ -154,8 +170,9 @@ def _joined(found: Appraisal, ask: Ask) -> Appraisal:
     return replace(
         found,
         quality=None if ask.judge is None else mean_figure(scores, load=summary.load),
+        accepted=share,
         money=money,
-        per_accepted=per_accepted(
+        per_accepted=None if share.value <= 0 else per_accepted(
             share=estimate(share), rate_per_s=speed, total_s=estimate(total_s.mean),
             request_j=result.energy.per_request_j, usd_per_hour=ask.usd_per_hour, usd_per_request=each,
             g_per_kwh=ask.g_per_kwh,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from array import array
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ from sizewise.loadgen.frames import HEADER_BYTES, Shot, lengths, unpack
 from sizewise.loadgen.plan import LoadPlan
 from sizewise.loadgen.stopping import Watch
 
+_END_S = 5.0
 _REQUESTS_PER_CORE_S = 700.0
 """One worker is asked for at most this rate; measured limit of one EPYC core: benchmarks/load_throughput.py."""
 
@@ -137,10 +139,19 @@ async def drive(
         return await _conduct(plan, target, hands, on_progress, stop)
     finally:
         for hand in hands:
-            if hand.process.returncode is None:
-                with suppress(ProcessLookupError):
-                    hand.process.kill()
-                await hand.process.wait()
+            await _ended(hand.process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Let a worker end by itself once its input is closed; kill it when it does not."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), _END_S)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 async def _start() -> asyncio.subprocess.Process:

@@ -139,7 +139,7 @@ def _half_width(values: Sequence[float], choices: tuple[int, ...] = _BATCHES) ->
     """Return (half width of the 95 % interval of the mean, why there is none)."""
     n = len(values)
     if n < _BATCH_SIZE * choices[-1]:
-        return inf, f"{n} requests are too few, {_BATCH_SIZE * choices[-1]} are needed"
+        return inf, f"{n} values are too few, {_BATCH_SIZE * choices[-1]} are needed"
     for batches in choices:
         means = _batch_means(values, batches)
         alike = max(0.0, lag1(means))
@@ -206,9 +206,9 @@ def quantile_figure(values: Sequence[float], q: float, *, load: float = 0.0, req
     half, why = _half_width([float(v <= value) for v in values], _TAIL_BATCHES if tail else _BATCHES)
     n = len(ordered)
     if not why and (q - half) * n < 1:
-        why = f"{n} requests are too few for the {100 * q:g} % point"
+        why = f"{n} values are too few for the {100 * q:g} % point"
     if not why and (q + half) * n > n - 1:
-        why = f"{n} requests are too few for the {100 * q:g} % point: its upper end lies beyond the slowest"
+        why = f"{n} values are too few for the {100 * q:g} % point: its upper end lies beyond the slowest"
 
     def ends(h: float) -> tuple[float, float]:
         return ordered[max(0, floor((q - h) * n) - 1)], ordered[min(n - 1, ceil((q + h) * n))]

@@ -34,17 +34,21 @@ class Knee:
     """
 
     def __init__(
-        self, *, guess: float, lowest: float = 0.05, highest: float = 1e5, resolution: float = 1.15,
-        whole: bool = False, most_probes: int = 12,
+        self, *, guess: float, capacity: float = inf, lowest: float = 0.05, highest: float = 1e5,
+        resolution: float = 1.15, whole: bool = False, most_probes: int = 12,
     ) -> None:  # fmt: skip
-        """`whole` searches whole numbers (users); `resolution` is the largest ratio of the two ends at the finish."""
+        """Search around `guess`.
+
+        `capacity` is what the server gave when it was flooded, if known; `whole` searches whole numbers (users);
+        `resolution` is the largest ratio of the two ends at the finish.
+        """
         self._guess = guess
         self._lowest = 1.0 if whole else lowest
         self._highest = highest
         self._resolution = resolution
         self._whole = whole
         self._most = most_probes
-        self._capacity = inf
+        self._capacity = capacity
         self.holds_at = 0.0
         self.fails_at = inf
         self.probes: list[Probed] = []
@@ -70,6 +74,8 @@ class Knee:
         if not self.probes:
             return self._guess
         if self.fails_at == inf:
+            if self.holds_at < 0.95 * self._capacity < inf:
+                return 1.05 * self._capacity
             return self.holds_at * (2 if len(self.probes) < 4 else 4)
         if not self.holds_at:
             likely = 0.8 * self._capacity if self._capacity < 0.8 * self.fails_at else inf

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 from sizewise.errors import ConfigError
@@ -14,11 +15,17 @@ from sizewise.loadgen.endpoint import Endpoint
 from sizewise.loadgen.knee import Knee
 from sizewise.loadgen.measuring import LoadResult, load_test
 from sizewise.loadgen.plan import LoadPlan, Slo, StopRules
+from sizewise.loadgen.summary import LoadSummary
 from sizewise.records import Estimate, Request
 
 _COUNTED = 60.0
 """Requests that a probe should count, so that one in twenty means something."""
 _MOST_STRETCH = 4.0
+_FLOOD_S = 3.0
+_FLOOD_USERS = 32
+_LAG_SHARE = 0.1
+_MOST_RETRIES = 2
+"""Probes that are repeated because something else on the machine held up the client."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,29 +50,39 @@ def _plan_at(plan: LoadPlan, slo: Slo, load: float) -> LoadPlan:
     return replace(plan, rate_per_s=load, duration_s=plan.duration_s * stretch, stop=stop)
 
 
+def _client_unfit(summary: LoadSummary, slo: Slo) -> str | None:
+    """Return why the client cannot even say whether the limit holds; small lags against a wide limit do no harm."""
+    if summary.withheld is None:
+        return None
+    tightest = min(x for x in (slo.ttft_s, slo.total_s, (slo.tpot_s or inf) * 10) if x is not None)
+    lag_s = max(summary.client.lag_p99_s, summary.client.dispatch_p99_s)
+    return None if lag_s <= _LAG_SHARE * tightest and summary.client.cpu_share < 0.9 else summary.withheld
+
+
 def _holds(result: LoadResult, slo: Slo) -> bool:
     summary = result.summary
     return summary.stopped is None and summary.counted > 0 and summary.good_share.value >= slo.share
 
 
 async def find_knee(
-    endpoint: Endpoint, plan: LoadPlan, slo: Slo, *, guess: float, requests: Sequence[Request] = (),
-    server_pids: Sequence[int] = (), extra: dict[str, Any] | None = None, resolution: float = 1.15,
-    most_probes: int = 12, audit: bool = True, on_probe: Callable[[LoadResult], None] | None = None,
+    endpoint: Endpoint, plan: LoadPlan, slo: Slo, *, guess: float, capacity: float = inf,
+    requests: Sequence[Request] = (), server_pids: Sequence[int] = (), extra: dict[str, Any] | None = None,
+    resolution: float = 1.15, most_probes: int = 12, audit: bool = True, on_probe: Callable[[LoadResult], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None, stop: asyncio.Event | None = None,
 ) -> KneeResult:  # fmt: skip
     """Return the highest rate (or number of users, for closed arrivals) at which the limit holds.
 
-    `guess` is the first load tried. The search ends early when the client itself lags: what it would say of
-    the server is then worth nothing. Raises ConfigError for a limit without any bound.
+    `guess` is the first load tried, `capacity` what the server gave when flooded, if known. The search ends
+    early when the client itself lags: what it would say of the server is then worth nothing. Raises ConfigError
+    for a limit without any bound.
     """
     if slo.empty:
         raise ConfigError("a knee needs a limit to hold; give one, for example --slo-ttft 500ms or --slo-total 2s")
     closed = plan.arrivals == "closed"
-    knee = Knee(guess=guess, resolution=resolution, whole=closed, most_probes=most_probes)
+    knee = Knee(guess=guess, capacity=capacity, resolution=resolution, whole=closed, most_probes=most_probes)
     probes: list[LoadResult] = []
     checked: Audit | None = None
-    withheld = None
+    withheld, retries = None, 0
     while (load := knee.ask()) is not None and not (stop is not None and stop.is_set()):
         at = _plan_at(plan, slo, load)
         if audit and checked is None:
@@ -80,10 +97,26 @@ async def find_knee(
         if on_probe is not None:
             on_probe(result)
         holds = _holds(result, slo)
-        if not holds and result.summary.withheld and result.summary.stopped is None:
-            withheld = result.summary.withheld
-            break
+        unfit = _client_unfit(result.summary, slo)
+        if unfit is not None and not holds:
+            retries += 1
+            if retries > _MOST_RETRIES:
+                withheld = unfit
+                break
+            continue
         knee.tell(load, holds=holds, answered_per_s=result.summary.answered_per_s)
     held = [p for p in probes if _holds(p, slo)]
     at_knee = max(held, key=lambda p: p.plan.users if closed else p.plan.rate_per_s, default=None)
     return KneeResult(knee=knee.result(), closed=closed, probes=tuple(probes), at_knee=at_knee, withheld=withheld)
+
+
+async def flood(
+    endpoint: Endpoint, plan: LoadPlan, *, requests: Sequence[Request], extra: dict[str, Any] | None = None
+) -> float:
+    """Return the answers per second that a short closed loop of many users gets: near the server's capacity."""
+    burst = replace(
+        plan, arrivals="closed", users=_FLOOD_USERS, think_s=0.0, duration_s=_FLOOD_S, warmup_s=_FLOOD_S / 3,
+        stop=StopRules(), keep_text=False,
+    )  # fmt: skip
+    result = await load_test(endpoint, burst, requests=requests, audit=False, extra=extra)
+    return result.summary.answered_per_s

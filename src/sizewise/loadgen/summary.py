@@ -273,8 +273,8 @@ def _latencies(shots: Sequence[Shot], load: float) -> dict[str, Spread]:
 def spread(values: Sequence[float], *, load: float = 0.0, requests: int | None = None) -> Spread:
     """Return mean and quantiles with their intervals.
 
-    >>> spread([0.1, 0.2, 0.3]).p50.value, spread([0.1, 0.2, 0.3]).p50.why
-    (0.2, '3 requests are too few, 100 are needed')
+    >>> spread([0.1, 0.2, 0.3]).p50.value, spread([0.1, 0.2, 0.3]).p95.why
+    (0.2, '3 values are too few, 80 are needed')
     """
     p50, p95, p99 = (quantile_figure(values, q, load=load, requests=requests) for q in QUANTILES)
     return Spread(mean=mean_figure(values, load=load, requests=requests), p50=p50, p95=p95, p99=p99)

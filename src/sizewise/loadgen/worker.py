@@ -301,6 +301,8 @@ def _raise_file_limit() -> None:
 def main() -> None:
     """Run one worker; Ctrl-C is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError, AttributeError):  # only a privileged user may go before others
+        os.nice(-10)
     _raise_file_limit()
     try:
         import uvloop
