@@ -20,7 +20,7 @@ from sizewise.errors import RuntimeFailure
 from sizewise.records import Completion, ErrorClass, Request, Settings
 from sizewise.runtimes.base import EngineInfo
 from sizewise.runtimes.engine_log import engine_info, read_log
-from sizewise.runtimes.engine_process import EngineConfig, EngineProcess
+from sizewise.runtimes.engine_process import EngineConfig, EngineProcess, default_threads
 from sizewise.runtimes.openai_form import Dialect, Gatherer, failed, refusal_class, request_body
 
 DEFAULT_CONTEXT_TOKENS = 4096
@@ -45,7 +45,7 @@ class EmbeddedRuntime:
             model_path=str(model_path),
             context_tokens=settings.context_tokens or DEFAULT_CONTEXT_TOKENS,
             slots=max(1, settings.concurrency),
-            threads=settings.threads,
+            threads=default_threads(settings.threads, model_path),
             kv_type=settings.kv_type,
             api_key=secrets.token_urlsafe(24),
             alias=model_path.stem,

@@ -18,7 +18,7 @@ from sizewise.records import Completion, Request, Settings
 from sizewise.runtimes.base import EngineInfo
 from sizewise.runtimes.embedded import DEFAULT_CONTEXT_TOKENS, file_sha256
 from sizewise.runtimes.engine_log import engine_info, read_log
-from sizewise.runtimes.engine_process import EngineConfig, EngineProcess
+from sizewise.runtimes.engine_process import EngineConfig, EngineProcess, default_threads
 from sizewise.runtimes.openai import OpenAIRuntime
 from sizewise.runtimes.openai_form import Dialect
 from sizewise.runtimes.process_memory import peak_resident_bytes
@@ -40,7 +40,7 @@ class LlamaServerRuntime:
             model_path=str(model_path),
             context_tokens=settings.context_tokens or DEFAULT_CONTEXT_TOKENS,
             slots=max(1, settings.concurrency),
-            threads=settings.threads,
+            threads=default_threads(settings.threads, model_path),
             kv_type=settings.kv_type,
             api_key=secrets.token_urlsafe(24),
             alias=model_path.stem,
