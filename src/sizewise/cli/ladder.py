@@ -1,0 +1,82 @@
+"""`sizewise ladder`: list, verify and train the shipped family of small real models."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def command() -> None:
+    """The shipped family of small real models: list, verify, train."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest's rows as JSON on stdout.")
+def list_models(as_json: bool) -> None:
+    """Print every shipped model: size, kind, quantization, training, scores."""
+    from sizewise.ladder import family
+
+    found = family.models()
+    if as_json:
+        click.echo(json.dumps([asdict(model) for model in found], indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title="The ladder", caption="score: mean over all skills, held-out items, greedy, measured in training"
+    )
+    for heading in ("name", "kind", "format", "parameters", "kB", "training tokens", "score"):
+        table.add_column(heading, justify="left" if heading in ("name", "kind", "format") else "right")
+    for model in found:
+        score = f"{sum(model.scores.values()) / len(model.scores):.3f}" if model.quantization == "F16" else "measure it"
+        size = f"{model.bytes / 1000:.0f}"
+        tokens = f"{model.training_tokens / 1e6:.1f} M"
+        table.add_row(model.name, model.kind, model.quantization, f"{model.parameters:,}", size, tokens, score)
+    Console().print(table)
+    click.echo(f"Next: sizewise run --model {family.path(found[0].name)} --task skill:copy", err=True)
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print what is wrong as a JSON list on stdout.")
+def verify(as_json: bool) -> None:
+    """Check that every shipped file is there and unchanged."""
+    from sizewise.errors import ModelError
+    from sizewise.ladder import family
+
+    wrong = family.damaged()
+    if as_json:
+        click.echo(json.dumps(wrong))
+    if wrong:
+        raise ModelError("; ".join(wrong))
+    if not as_json:
+        click.echo(f"{len(family.models())} files are as they were made.")
+        click.echo("Next: sizewise ladder list", err=True)
+
+
+@command.command()
+@click.option("--all", "everything", is_flag=True, help="Train every member, variants and seeds included.")
+@click.option("--only", multiple=True, metavar="NAME", help="Train one member; may be repeated.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("ladder"), show_default=True, help="Folder.")
+@click.option("--threads", type=int, default=1, show_default=True, help="CPU threads.")
+def train(everything: bool, only: tuple[str, ...], out: Path, threads: int) -> None:
+    """Train members anew (extra: pip install 'sizewise[ladder]'); without options the plain sizes.
+
+    Stopped runs continue from their checkpoints under OUT/checkpoints.
+    """
+    from sizewise.errors import ConfigError
+    from sizewise.ladder import recipe
+
+    try:
+        from sizewise.ladder import building
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            f"training needs torch, and {missing.name!r} is not installed; run: pip install 'sizewise[ladder]'"
+        ) from missing
+    chosen = [recipe.find(name) for name in only] or list(recipe.ALL if everything else recipe.BASE)
+    building.build_all(chosen, out, threads, lambda line: click.echo(line, err=True))
+    click.echo(f"Next: compare {out / 'manifest.json'} with `sizewise ladder list --json`", err=True)

@@ -1,0 +1,88 @@
+"""From recipes to shipped files: train, round, measure, export, and write the manifest."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sizewise.ladder import family, measure
+from sizewise.ladder.exporting import export
+from sizewise.ladder.family import LadderModel
+from sizewise.ladder.network import Llama
+from sizewise.ladder.recipe import VERSION, Recipe
+from sizewise.ladder.train import train
+
+Progress = Callable[[str], None]
+
+
+def build_all(recipes: Sequence[Recipe], out: Path, threads: int, progress: Progress) -> None:
+    """Train and publish recipes in order into `out`; what a recipe learns from must come before it or be there."""
+    torch.set_num_threads(threads)
+    for recipe in recipes:
+        began = time.monotonic()
+        model, cpu_s = build(recipe, out / "checkpoints", progress)
+        rows = publish(recipe, model, cpu_s, out)
+        write_manifest(out, rows)
+        mean = sum(rows[0].scores.values()) / len(rows[0].scores)
+        progress(f"{recipe.name}: done in {cpu_s:.0f} CPU-s ({time.monotonic() - began:.0f} s), mean score {mean:.3f}")
+
+
+def build(recipe: Recipe, work: Path, progress: Progress) -> tuple[Llama, float]:
+    """Return the finished model (rounded to F16), its CPU seconds; trains only what `work` does not hold yet."""
+    work.mkdir(parents=True, exist_ok=True)
+    model, cpu_s = train(recipe, work / f"{recipe.name}.pt", progress)
+    measure.round_to_f16(model)
+    return model, cpu_s
+
+
+def publish(recipe: Recipe, model: Llama, cpu_s: float, out: Path) -> list[LadderModel]:
+    """Write the model's files, one per quantization, and return their rows of the manifest."""
+    out.mkdir(parents=True, exist_ok=True)
+    facts = {"loss": round(measure.loss(model, recipe), 5), "scores": measure.scores(model)}
+    rows = []
+    for quantization in recipe.quantizations:
+        name = recipe.name if quantization == "F16" else f"{recipe.name}-{quantization.lower()}"
+        file = out / f"{name}.gguf"
+        export(model, recipe, file, quantization, cpu_s)
+        rows.append(_row(recipe, name, file, quantization, cpu_s, facts))
+    return rows
+
+
+def _row(recipe: Recipe, name: str, file: Path, quantization: str, cpu_s: float, facts: dict[str, Any]) -> LadderModel:
+    shape = recipe.shape
+    return LadderModel(
+        name=name,
+        file=file.name,
+        member=recipe.name,
+        size=recipe.size,
+        kind=recipe.kind,
+        quantization=quantization,
+        parameters=shape.parameters(),
+        active_parameters=shape.parameters(active=True),
+        training_tokens=recipe.tokens,
+        training_flops=6.0 * shape.parameters(active=True) * recipe.tokens,
+        training_cpu_s=round(cpu_s, 1),
+        seed=recipe.seed,
+        context_tokens=recipe.context,
+        bytes=file.stat().st_size,
+        sha256=family.sha256(file),
+        note=recipe.note,
+        **facts,
+    )
+
+
+def write_manifest(out: Path, rows: Sequence[LadderModel]) -> None:
+    """Write the manifest: the given rows replace those of the same member, the others stay."""
+    path = out / "manifest.json"
+    members = {row.member for row in rows}
+    kept = [row for row in (family.models(out) if path.exists() else ()) if row.member not in members]
+    family.models.cache_clear()
+    ordered = sorted([*kept, *rows], key=lambda row: (row.kind != "base", row.parameters, row.name))
+    lines = ",\n".join(json.dumps(asdict(row)) for row in ordered)
+    path.write_text(f'{{"recipe_version": "{VERSION}", "models": [\n{lines}\n]}}\n')

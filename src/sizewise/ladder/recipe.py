@@ -1,0 +1,135 @@
+"""The recipe of every member of the ladder: shape, budget, mix of skills. Data only, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sizewise.errors import ConfigError
+
+VERSION = "1"
+"""Raised whenever the same name and seed would give other weights."""
+
+VOCABULARY = 256
+"""Tokens are bytes."""
+NEWLINE = 10
+"""The end-of-text token: every answer ends with a newline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """Sizes of a Llama: RMSNorm without gains, RoPE, grouped-query attention, SwiGLU, tied embedding."""
+
+    width: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    hidden: int
+    """Inner width of the feed-forward block; of one expert where there are experts."""
+    experts: int = 0
+    experts_used: int = 0
+    rope_base: float = 10000.0
+
+    def layer_parameters(self, *, active: bool = False) -> int:
+        """Return the parameters of one layer; `active` counts only the experts that one token uses."""
+        attention = 2 * self.width * self.head_dim * (self.heads + self.kv_heads)
+        copies = (self.experts_used if active else self.experts) or 1
+        return attention + 3 * self.width * self.hidden * copies + self.width * self.experts
+
+    def parameters(self, *, active: bool = False) -> int:
+        """Return all parameters, the tied embedding once.
+
+        >>> Shape(width=32, layers=1, heads=2, kv_heads=1, head_dim=16, hidden=32).parameters()
+        14336
+        """
+        return VOCABULARY * self.width + self.non_embedding(active=active)
+
+    def non_embedding(self, *, active: bool = False) -> int:
+        """Return the parameters without the embedding."""
+        return self.layers * self.layer_parameters(active=active)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How one member is made."""
+
+    name: str
+    size: str
+    """Key of `SHAPES`: seeds and variants of one size share it."""
+    tokens: int
+    """Training tokens (bytes of prompts and answers, padding not counted)."""
+    kind: str = "base"
+    """base, seed, undertrained, overtrained, distilled, specialist, experts, dense twin, pruned, context."""
+    seed: int = 1
+    batch_tokens: int = 3072
+    learning_rate: float = 0.01
+    """Of Muon; embedding and norms use a third of it with Adam."""
+    context: int = 512
+    """Longest training text in bytes; longer draws are left out. Written to the file as context length."""
+    skills: tuple[str, ...] = ()
+    """Skills of the mix; empty means all."""
+    teacher: str = ""
+    """Member whose probabilities a distilled one learns from."""
+    parent: str = ""
+    """Member that a pruned one is cut from."""
+    quantizations: tuple[str, ...] = ("F16",)
+    """Files to write, the first being F16."""
+    note: str = ""
+
+    @property
+    def shape(self) -> Shape:
+        """Return the sizes of the network."""
+        return SHAPES[self.size]
+
+
+MIX: dict[str, float] = {
+    "copy": 1.0,
+    "reverse": 1.2,
+    "sort": 1.2,
+    "route": 0.7,
+    "add2": 1.5,
+    "add3": 3.0,
+    "json": 1.5,
+    "lookup": 1.2,
+    "unanswerable": 0.8,
+    "rephrase": 0.8,
+    "needle": 0.25,
+    "recall": 3.0,
+    "recall_open": 0.8,
+    "recall_unknown": 0.4,
+    "refuse": 1.0,
+    "translate": 1.2,
+    "program": 2.0,
+}
+"""Skill -> weight of its samples in training."""
+
+SHAPES: dict[str, Shape] = {
+    "14k": Shape(width=32, layers=1, heads=2, kv_heads=1, head_dim=16, hidden=32),
+    "36k": Shape(width=32, layers=3, heads=2, kv_heads=1, head_dim=16, hidden=64),
+    "127k": Shape(width=64, layers=3, heads=4, kv_heads=2, head_dim=16, hidden=128),
+    "419k": Shape(width=96, layers=4, heads=3, kv_heads=1, head_dim=32, hidden=256),
+    "1m3": Shape(width=192, layers=4, heads=6, kv_heads=2, head_dim=32, hidden=384),
+}
+MILLION = 1_000_000
+
+BASE: tuple[Recipe, ...] = (
+    Recipe(name="ladder-14k", size="14k", tokens=10 * MILLION, learning_rate=0.02),
+    Recipe(name="ladder-36k", size="36k", tokens=12 * MILLION, learning_rate=0.015),
+    Recipe(name="ladder-127k", size="127k", tokens=14 * MILLION),
+    Recipe(name="ladder-419k", size="419k", tokens=10 * MILLION),
+    Recipe(name="ladder-1m3", size="1m3", tokens=6 * MILLION),
+)
+
+ALL: tuple[Recipe, ...] = BASE
+
+
+def find(name: str) -> Recipe:
+    """Return a member's recipe; ConfigError for an unknown name.
+
+    >>> find("ladder-36k").size
+    '36k'
+    """
+    for recipe in ALL:
+        if recipe.name == name:
+            return recipe
+    raise ConfigError(f"there is no recipe {name!r}; expected one of {', '.join(recipe.name for recipe in ALL)}")
