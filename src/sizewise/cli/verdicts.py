@@ -55,7 +55,9 @@ def _table(verdict: Verdict) -> object:
         table.add_column(name, justify=justify, header_style="dim")  # type: ignore[arg-type]
     table.add_column("", header_style="dim", overflow="fold")
     for standing in verdict.standings:
-        mark = "[green]chosen[/green]" if standing.candidate == verdict.chosen else safe(standing.dropped or "")
+        mark = "dropped" if standing.dropped else ""
+        if standing.candidate == verdict.chosen:
+            mark = "[green]chosen[/green]"
         score = standing.score
         table.add_row(
             safe(standing.candidate),

@@ -111,11 +111,12 @@ class Race:
         self._advance()
         return self._walk.finished
 
-    def ask(self, n: int, resident: str | None = None) -> list[TrialKey]:
+    def ask(self, n: int, resident: str | None = None, *, ahead: bool = True) -> list[TrialKey]:
         """Return up to n trials to run next; empty when finished or while all that is useful is under way.
 
         Keys come candidate by candidate, `resident` (the model that is loaded) first, so that a device loads each
-        model once a batch. When n exceeds what the next decision needs, the stretch after it is handed out too.
+        model once a batch. When n exceeds what the next decision needs, the stretch after it is handed out too, unless
+        `ahead` is False: then the set of trials at the end does not depend on stops and batch sizes either.
         """
         self._advance()
         if self._walk.finished:
@@ -125,7 +126,7 @@ class Race:
         keys: list[TrialKey] = []
         for stretch in wanted:
             keys += self._hand_out(stretch.candidate, stretch.stop, n - len(keys))
-        for stretch in wanted:
+        for stretch in wanted if ahead else []:
             length = stretch.stop - stretch.start
             keys += self._hand_out(stretch.candidate, min(stretch.stop + length, self._walk.units), n - len(keys))
         return keys

@@ -20,6 +20,8 @@ from sizewise.verdict import decide
 
 BATCH = 64
 """Trials asked of the race at a time: enough to fill a server, few enough to lose little on a stop."""
+READ_AHEAD_FROM = 16
+"""Above so many requests at a time the race is asked for trials that it may not need, to keep the server busy."""
 DEFAULT_CONTEXT_TOKENS = 4096
 COST_UNITS = {"memory": "bytes of memory", "price": "US dollars per million tokens", "time": "seconds per answer"}
 
@@ -39,6 +41,7 @@ class TaskRace:
         self._arms: dict[str, Arm] = {}
         self._stopped = ""
         self._done = self._planned = 0
+        self._ahead = max(item.candidate.settings.concurrency for item in prepared) > READ_AHEAD_FROM
 
     async def run(self, on_event: OnEvent) -> None:
         """Ask until the race is decided or the budget is spent.
@@ -100,7 +103,7 @@ class TaskRace:
         self._done, self._planned = state.told, state.full_grid
         self._tell(on_event, "resume" if state.told else "load", "")
         resident: str | None = None
-        while keys := race.ask(BATCH, resident):
+        while keys := race.ask(BATCH, resident, ahead=self._ahead):
             for name, group in groupby(keys, key=lambda key: key.candidate):
                 resident = name
                 self._tell(on_event, "load", name)
