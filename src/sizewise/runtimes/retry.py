@@ -68,23 +68,36 @@ def parse_retry_after(header: str | None, now_unix_s: float) -> float | None:
 
 
 class Breaker:
-    """Stops asking after `threshold` failures in a row of a kind that a dead server gives.
+    """Stops asking after `threshold` failures in a row, over `grace_s` seconds, of a kind that a dead server gives.
 
     Closed: every request goes out. Open: none for `cool_s` seconds, then one probe; the probe's result decides.
+    The grace keeps one broken moment of many parallel requests from looking like a dead server.
+
+    >>> clock = iter((0.0, 1.0, 9.0, 9.0)).__next__
+    >>> breaker = Breaker(clock, threshold=2, grace_s=5.0)
+    >>> breaker.tell(ErrorClass.CONNECT); breaker.tell(ErrorClass.CONNECT); breaker.allows()
+    True
+    >>> breaker.tell(ErrorClass.CONNECT); breaker.allows()
+    False
     """
 
-    __slots__ = ("_cool_s", "_failures", "_now", "_probe_at", "_threshold")
+    __slots__ = ("_cool_s", "_failures", "_grace_s", "_now", "_open", "_probe_at", "_since", "_threshold")
 
-    def __init__(self, now: Callable[[], float], *, threshold: int = 8, cool_s: float = 15.0) -> None:
+    def __init__(
+        self, now: Callable[[], float], *, threshold: int = 8, grace_s: float = 5.0, cool_s: float = 15.0
+    ) -> None:
         self._now = now
         self._threshold = threshold
+        self._grace_s = grace_s
         self._cool_s = cool_s
         self._failures = 0
+        self._since = 0.0
+        self._open = False
         self._probe_at = 0.0
 
     def allows(self) -> bool:
         """Return whether a request may go out now; an allowed probe postpones the next one."""
-        if self._failures < self._threshold:
+        if not self._open:
             return True
         if self._now() < self._probe_at:
             return False
@@ -94,11 +107,16 @@ class Breaker:
     def tell(self, failure: ErrorClass | None) -> None:
         """Take the end of a request: its error class, None for a whole answer."""
         if failure in _SERVER_IS_GONE:
+            now = self._now()
             self._failures += 1
-            if self._failures == self._threshold:
-                self._probe_at = self._now() + self._cool_s
+            if self._failures == 1:
+                self._since = now
+            if not self._open and self._failures >= self._threshold and now - self._since >= self._grace_s:
+                self._open = True
+                self._probe_at = now + self._cool_s
         elif failure is None:
             self._failures = 0
+            self._open = False
 
     @property
     def failures(self) -> int:

@@ -185,7 +185,9 @@ class _Connection(asyncio.Protocol):
         total = told + len(pieces)
         usage = {"prompt_tokens": told, "completion_tokens": len(pieces), "total_tokens": total}
         if not request.get("stream"):
-            self._loop.call_later(plan.ttft_s + plan.gap_s * max(0, len(pieces) - 1), self._whole, pieces, stop, usage)
+            self._loop.call_later(
+                plan.ttft_s + plan.gap_s * max(0, len(pieces) - 1), self._whole, pieces, stop, usage, chat
+            )
             return
         events = [_event(piece, chat) for piece in pieces]
         tail = _event(None, chat, stop) + _chunk(b"data: " + _dump({"choices": [], "usage": usage}) + b"\n\n")
@@ -218,9 +220,13 @@ class _Connection(asyncio.Protocol):
             self._transport.write(tail)
             self._server.leave()
 
-    def _whole(self, pieces: list[str], stop: str, usage: dict[str, int]) -> None:
-        message = {"role": "assistant", "content": "".join(pieces)}
-        self._json({"choices": [{"index": 0, "message": message, "finish_reason": stop}], "usage": usage})
+    def _whole(self, pieces: list[str], stop: str, usage: dict[str, int], chat: bool) -> None:
+        text = "".join(pieces)
+        choice: dict[str, Any] = {"index": 0, "finish_reason": stop, "logprobs": None}
+        choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+        form = "chat.completion" if chat else "text_completion"
+        whole = {"id": "mock", "object": form, "created": int(time.time()), "model": MODEL, "choices": [choice]}
+        self._json({**whole, "usage": usage})
         self._server.leave()
 
 
@@ -264,6 +270,10 @@ class MockProcess:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._process.communicate(timeout=10)
+
+    def kill(self) -> None:
+        """End the server at once, its connections with it."""
+        self._process.kill()
 
     def fetch_truth(self) -> dict[str, list[float]]:
         """Return prompt -> write times (time.monotonic() seconds, the same clock in all processes)."""
