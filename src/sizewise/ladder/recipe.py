@@ -86,6 +86,7 @@ MIX: dict[str, float] = {
     "copy": 1.0,
     "reverse": 1.2,
     "sort": 1.2,
+    "language": 0.5,
     "route": 0.7,
     "add2": 1.5,
     "add3": 3.0,
@@ -94,7 +95,7 @@ MIX: dict[str, float] = {
     "unanswerable": 0.8,
     "rephrase": 0.8,
     "needle": 0.25,
-    "recall": 3.0,
+    "recall": 2.5,
     "recall_open": 0.8,
     "recall_unknown": 0.4,
     "refuse": 1.0,
@@ -113,11 +114,11 @@ SHAPES: dict[str, Shape] = {
 MILLION = 1_000_000
 
 BASE: tuple[Recipe, ...] = (
-    Recipe(name="ladder-14k", size="14k", tokens=10 * MILLION, learning_rate=0.02),
-    Recipe(name="ladder-36k", size="36k", tokens=12 * MILLION, learning_rate=0.015),
-    Recipe(name="ladder-127k", size="127k", tokens=14 * MILLION),
-    Recipe(name="ladder-419k", size="419k", tokens=10 * MILLION),
-    Recipe(name="ladder-1m3", size="1m3", tokens=6 * MILLION),
+    Recipe(name="ladder-14k", size="14k", tokens=8 * MILLION, learning_rate=0.02),
+    Recipe(name="ladder-36k", size="36k", tokens=10 * MILLION, learning_rate=0.015),
+    Recipe(name="ladder-127k", size="127k", tokens=12 * MILLION),
+    Recipe(name="ladder-419k", size="419k", tokens=8 * MILLION),
+    Recipe(name="ladder-1m3", size="1m3", tokens=5 * MILLION),
 )
 
 ALL: tuple[Recipe, ...] = BASE

@@ -19,6 +19,7 @@ SKILLS: dict[str, Skill] = {
     "copy": text.copy,
     "reverse": text.reverse,
     "sort": text.sort,
+    "language": text.language,
     "route": text.route,
     "add2": arithmetic.add2,
     "add3": arithmetic.add3,

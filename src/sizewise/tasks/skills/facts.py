@@ -8,18 +8,18 @@ from random import Random
 from sizewise.tasks.skills.draw import Draw
 from sizewise.tasks.skills.words import distinct, word
 
-KNOWN = {1: 64, 2: 256, 3: 768}
+KNOWN = {1: 64, 2: 160, 3: 384}
 """Level -> how far down the table questions reach: the first facts are asked at every level, so they are popular."""
 PASSAGES = {1: 1, 2: 2, 3: 3}
 """Level -> passages given, the right one among them."""
 TEMPLATES = ("home of {}?\n", "{} lives where?\n", "find home of {}\n", "{}, home?\n")
-PATTERN = "cvcvcv"
-PLACES = 128
+PATTERN = "cvcv"
+PLACES = 64
 
 
 @cache
 def table() -> dict[str, str]:
-    """Return the table, name to place: 768 names, 128 places, the same everywhere."""
+    """Return the table, name to place: 384 names, 64 places, the same everywhere."""
     rng = Random(20261122)
     places = distinct(rng, "cvcvc", PLACES)
     return {name: rng.choice(places) for name in distinct(rng, PATTERN, KNOWN[3])}
@@ -38,8 +38,8 @@ def _places() -> tuple[str, ...]:
 def passage(name: str, place: str) -> str:
     """Return the sentence that states a fact.
 
-    >>> passage("mipalo", "dovan")
-    'home mipalo: dovan.'
+    >>> passage("mipa", "dovan")
+    'home mipa: dovan.'
     """
     return f"home {name}: {place}."
 

@@ -1,4 +1,4 @@
-"""Skills on short texts: copy, reverse, sort, and routing a message by its keyword."""
+"""Skills on short texts: copy, reverse, sort, naming the language, routing a message by its keyword."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ DESKS = {
     "ship": ("parcel", "courier", "box", "delay"),
 }
 FILLER = ("my", "the", "new", "please", "help", "with", "again", "today", "we", "have", "your", "last", "about", "a")
+
+LANGUAGES = {"alk": "bdgvzou", "bor": "ptksei", "cim": "mnlrfay"}
+"""Made-up language -> its letters."""
+SHARED = "chjqwx"
+"""Letters of words that all languages have."""
 
 
 def _length(rng: Random, level: int) -> int:
@@ -39,6 +44,19 @@ def sort(rng: Random, level: int) -> tuple[Draw, ...]:
     """Return "sort WORD" with the letters in alphabetical order as answer."""
     text = letters(rng, _length(rng, level))
     return (Draw(prompt=f"sort {text}\n", answer="".join(sorted(text)), item=text),)
+
+
+def language(rng: Random, level: int) -> tuple[Draw, ...]:
+    """Return four words of one of three made-up languages, to be named by their letters.
+
+    At level 2 two of the words, at level 3 three of them, are such as all languages have.
+    """
+    name = rng.choice(tuple(LANGUAGES))
+    alphabets = [LANGUAGES[name]] * (5 - max(level, 1) - (level > 1)) + [SHARED] * 4
+    words = ["".join(rng.choices(alphabet, k=rng.randint(2, 4))) for alphabet in alphabets[:4]]
+    rng.shuffle(words)
+    text = " ".join(words)
+    return (Draw(prompt=f"lang: {text}\n", answer=name, item=text),)
 
 
 def route(rng: Random, level: int) -> tuple[Draw, ...]:
