@@ -131,7 +131,9 @@ def _describe(
     mean = means(table)
     bar = min(float(score.mean()), float(mean[rows].max())) - goal.margin - TOLERANCE
     singles = [
-        float(np.nansum(table.costs[m] * _asked(table, m)) / np.nansum(table.scores[m])) for m in rows if mean[m] >= bar
+        float(np.nansum(table.costs[m] * _asked(table, m)) / np.nansum(table.scores[m]))
+        for m in rows
+        if mean[m] >= max(bar, TOLERANCE)
     ]
     names = table.names[policy.small], table.names[policy.large]
     return Cascade(

@@ -60,6 +60,7 @@ def decide(evidence: Evidence, goal: Goal) -> Verdict:
         flips=what_flips(table, goal, allowed, chosen) if chosen is not None and complete else (),
         next_step=_next_step(goal, outcome, settled, future, int(allowed.sum())),
         warnings=warnings_of(table, evidence, goal, limits, settled.best),
+        margin=goal.margin,
         calls=table.calls,
         calls_full_grid=table.scores.size * (evidence.repeats if evidence.trials else 1),
         cascade=best_cascade(table, goal, allowed, evidence.seed),
