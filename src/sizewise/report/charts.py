@@ -49,8 +49,9 @@ def draw(plot: Plot, *, standalone: bool = False) -> str:
         low=plot.y_from, high=plot.y_to,
     )  # fmt: skip
     body = [*_frame(plot, x, y)]
+    taken: list[tuple[float, float]] = []
     for number, series in enumerate(plot.series):
-        body += _series(series, x, y, number % _COLOURS)
+        body += _series(series, x, y, number % _COLOURS, taken)
     keys = [(series.name, f"c{number % _COLOURS}") for number, series in enumerate(plot.series)]
     legend = _legend(keys) if len(keys) > 1 and not standalone else ""
     return _svg(plot.title, "".join(body), HEIGHT, standalone) + legend
@@ -131,7 +132,7 @@ def _frame(plot: Plot, x: Axis, y: Axis) -> Iterator[str]:
     yield f"<text {turn}>{escape(plot.y_label)}</text>"
 
 
-def _series(series: PlotSeries, x: Axis, y: Axis, colour: int) -> Iterator[str]:
+def _series(series: PlotSeries, x: Axis, y: Axis, colour: int, taken: list[tuple[float, float]]) -> Iterator[str]:
     points = [point for point in series.points if math.isfinite(point.x) and math.isfinite(point.y)]
     if series.band:
         yield _band(points, x, y, colour)
@@ -140,7 +141,6 @@ def _series(series: PlotSeries, x: Axis, y: Axis, colour: int) -> Iterator[str]:
         dash = ' stroke-dasharray="5 4"' if series.dashed else ""
         yield f'<polyline class="line c{colour}" points="{path}"{dash}/>'
     if series.markers:
-        taken: list[tuple[float, float]] = []
         for point in points:
             yield from _marker(point, series, x, y, colour, taken)
 
@@ -170,11 +170,17 @@ def _marker(
 
 
 def _free_level(at: float, level: float, taken: list[tuple[float, float]]) -> float:
-    """Return the first height at or under `level` where no label stands yet, and take it."""
-    while any(abs(level - other) < 12 and abs(at - where) < 90 for where, other in taken):
-        level += 13
-    taken.append((at, level))
-    return level
+    """Return the height nearest to `level`, inside the frame, where no label stands yet, and take it."""
+    steps = sorted(range(-8, 9), key=lambda step: (abs(step), step))
+    levels = [level + 13 * step for step in steps if _TOP + 8 < level + 13 * step < HEIGHT - _BOTTOM]
+    free = (
+        height
+        for height in levels
+        if not any(abs(height - other) < 12 and abs(at - where) < 90 for where, other in taken)
+    )
+    height = next(free, level)
+    taken.append((at, height))
+    return height
 
 
 def _tip(point: PlotPoint, series: PlotSeries, x: Axis, y: Axis) -> str:

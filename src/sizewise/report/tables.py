@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 
-from sizewise.records import Estimate, Trial, Verdict
+from sizewise.records import Cascade, Estimate, Standing, Trial, Verdict
 from sizewise.report.gathering import Gathered
 from sizewise.report.page import Cell, Row, Table, TableSection
 from sizewise.units import format_bytes, format_count, format_percent, format_seconds
@@ -16,7 +16,15 @@ SHOWN_ITEMS = 6
 
 def sections(gathered: Gathered) -> tuple[TableSection, ...]:
     """Return the table sections of a study."""
-    return (_standings(gathered), _failures(gathered), _predictions(gathered), _skipped(gathered), _answers(gathered))
+    return (
+        _standings(gathered),
+        _sizes(gathered),
+        _money(gathered),
+        _failures(gathered),
+        _predictions(gathered),
+        _skipped(gathered),
+        _answers(gathered),
+    )
 
 
 def _standings(gathered: Gathered) -> TableSection:
@@ -45,6 +53,83 @@ def _standing_table(gathered: Gathered, verdict: Verdict) -> Table:
         rows.append(Row(cells=cells, picked=standing.candidate == verdict.chosen))
     head = ("candidate", "parameters", "mean score", "loss to the best", "items asked", "why it stopped")
     return Table(title=verdict.task, head=head, rows=tuple(rows))
+
+
+def _sizes(gathered: Gathered) -> TableSection:
+    rows = []
+    for verdict in gathered.verdicts:
+        finding = verdict.sizes
+        if finding is not None:
+            pairs = zip(finding.names, finding.names[1:], finding.bigger_wins, strict=False)
+            wins = "; ".join(f"{bigger} over {smaller}: {100 * share:.0f} %" for smaller, bigger, share in pairs)
+            cells = (
+                Cell(text=verdict.task),
+                Cell(text=finding.summary, kind="wrap"),
+                Cell(text=f"{finding.trend_p:.2g}"),
+                Cell(text=finding.first_enough),
+                Cell(text=wins, kind="wrap"),
+            )
+            rows.append(Row(cells=cells))
+    head = ("task", "finding", "trend test p", "enough from", "chance that the bigger neighbour is better")
+    return TableSection(
+        id="bigger",
+        title="Is bigger better here?",
+        text="From the measured answers alone, sizes in order: Page's trend test, neighbours where the smaller one "
+        "is shown to be better, and the first size after which no bigger one gains more than the margin.",
+        tables=(Table(title="", head=head, rows=tuple(rows)),) if rows else (),
+        empty="Fewer than three candidates have a known size and a score, so the question is open here.",
+    )
+
+
+def _money(gathered: Gathered) -> TableSection:
+    tables = []
+    for verdict in gathered.verdicts:
+        rows = tuple(_money_row(verdict, standing) for standing in verdict.standings if standing.answered)
+        if rows:
+            head = (
+                "candidate",
+                "cost per right answer",
+                "right answers for equal cost",
+                "chance of being on the front",
+            )
+            title = verdict.task
+            if verdict.cascade is not None:
+                title += f" · best pair: {_cascade(verdict.cascade)}"
+            tables.append(Table(title=title, head=head, rows=rows))
+    return TableSection(
+        id="cost",
+        title="What a right answer costs",
+        text="Cost in the study's own unit (memory held, dollars or seconds, per call) over right answers; “unbounded” "
+        "where the interval holds no success. Equal cost: what the dearest candidate would take for these items.",
+        tables=tuple(tables),
+        empty="No candidate has answered yet.",
+    )
+
+
+def _money_row(verdict: Verdict, standing: Standing) -> Row:
+    name = standing.candidate
+    front = verdict.front.get(name)
+    cells = (
+        Cell(text=name),
+        Cell(text=_range(standing.cost_per_success, _number)),
+        Cell(text=_range(verdict.equal_budget.get(name), _number)),
+        Cell(text="not known" if front is None else format_percent(front)),
+    )
+    return Row(cells=cells, picked=name == verdict.chosen)
+
+
+def _cascade(cascade: Cascade) -> str:
+    verdict = (
+        "cheaper per right answer than any single one" if cascade.better_than_single else "no cheaper than one alone"
+    )
+    return (
+        f"{cascade.small} first, {cascade.large} when {cascade.signal} is under {cascade.threshold:.3g}: "
+        f"{format_percent(cascade.score.value)} right, {format_percent(cascade.escalated.value)} escalated, {verdict}"
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else "unbounded" if value == float("inf") else f"{value:.3g}"
 
 
 def _failures(gathered: Gathered) -> TableSection:
