@@ -23,9 +23,15 @@ MIXES = tuple(DEFAULT_TYPES)
 COMMON_MIXES = ("Q2_K", "Q3_K_M", "IQ4_XS", "Q4_0", "Q4_K_S", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
 
 _ALIGNMENT = 32
-_TOKENIZER_BYTES = 40
-"""Bytes of a GGUF file's metadata per vocabulary entry: measured 39 (Qwen2.5, byte pairs with merges); SentencePiece
-vocabularies need about 23."""
+_WORD_BYTES = 39
+"""Bytes of a GGUF tokenizer per vocabulary entry: 35 to 42 in most byte-pair vocabularies (Qwen2 39.0)."""
+_WORD_BYTES_BY_SIZE = {128256: 61, 256000: 42, 262144: 60}
+"""Vocabularies with many more merges: Llama 3 (61), Command R (42), Gemma 4 (60)."""
+_PIECE_BYTES = 23
+"""The same for SentencePiece vocabularies, which have no merges (Llama 2 22.6, Phi-3 22.6). All three were measured
+on the vocabulary files that llama.cpp ships in `models/ggml-vocab-*.gguf`."""
+_PIECES = ("gemma", "gemma2", "gemma3_text")
+_PIECE_SIZES = (32000, 32016, 32064, 32128, 32768)
 _SCALAR_METHODS: Mapping[str, tuple[float, int]] = {
     "BF16": (16, 0), "FP8": (8, 0), "INT8": (8, 0), "BNB-INT8": (8, 0),
     "GPTQ-INT4": (4, 128), "AWQ": (4, 128), "GPTQ-INT8": (8, 128), "BNB-NF4": (4, 64), "NVFP4": (4, 16),
@@ -123,16 +129,23 @@ def weight_bytes(arch: Architecture, mix: str, *, imatrix: bool = False) -> int:
 
 
 def file_bytes(arch: Architecture, mix: str, *, imatrix: bool = False) -> int:
-    """Return the size of a GGUF file: tensors padded to 32 bytes, tensor table, and about 40 bytes per token of text.
+    """Return the size of a GGUF file: tensors padded to 32 bytes, tensor table, keys and tokenizer.
 
     The tokenizer part is an estimate (the vocabulary's words are not in the architecture); all else is exact.
     """
     types = tensor_types(arch, mix, imatrix=imatrix)
-    total = 2048 + _TOKENIZER_BYTES * arch.vocabulary
+    total = 2048 + tokenizer_bytes(arch)
     for tensor in file_tensors(arch):
         size = tensor_bytes(types[tensor.name], tensor.shape)
         total += -(-size // _ALIGNMENT) * _ALIGNMENT + 8 + len(tensor.name) + 4 + 8 * len(tensor.shape) + 4 + 8
     return total
+
+
+def tokenizer_bytes(arch: Architecture) -> int:
+    """Return about how many bytes of a GGUF file the tokenizer takes, from the vocabulary's size and family."""
+    if arch.family in _PIECES or arch.vocabulary in _PIECE_SIZES:
+        return _PIECE_BYTES * arch.vocabulary
+    return _WORD_BYTES_BY_SIZE.get(arch.vocabulary, _WORD_BYTES) * arch.vocabulary
 
 
 def method_bytes(arch: Architecture, method: str) -> int:
