@@ -547,7 +547,8 @@ class Calibration:
     prefill_macs_per_s: Mapping[str, float] = field(default_factory=dict)
     """Tensor type -> multiply-accumulates per second in the matrix products of a prompt."""
     attention_decode_macs_per_s: Mapping[str, float] = field(default_factory=dict)
-    """Type of the cache -> multiply-accumulates per second of attention to cached cells, one query."""
+    """Type of the cache -> multiply-accumulates per second of attention to cached cells, one query; "f16 cells" ->
+    (head, cached token) pairs per second, what a pair costs besides its multiply-accumulates."""
     attention_prefill_macs_per_s: Mapping[str, float] = field(default_factory=dict)
     token_overhead_s: float = 0.0
     """Time of a decode step that does not depend on bytes: scheduling, sampling."""

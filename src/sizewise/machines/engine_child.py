@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from typing import Any
 
@@ -35,7 +34,7 @@ def _params(config: dict[str, Any]) -> Any:
     params.n_threads_http = 1
     params.api_keys = [os.urandom(16).hex()]
     params.verbosity = 4
-    params.warmup = False
+    params.warmup = config["mode"] == "time"
     params.fit_params = config["mode"] == "memory"
     params.fit_params_print = config["mode"] == "memory"
     params.n_ubatch = config["micro_batch"]
@@ -63,14 +62,12 @@ def _resident_bytes() -> int:
 
 def _ask(server: Any, request: dict[str, Any]) -> dict[str, Any]:
     last: dict[str, Any] = {}
-    done = threading.Event()
 
     def on_chunk(chunk: dict[str, Any]) -> bool:
         last.update(chunk)
         return False
 
     server.handle_completions(request, on_chunk)
-    done.set()
     return {"timings": last.get("timings", {}), "error": last.get("error")}
 
 

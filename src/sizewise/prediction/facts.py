@@ -32,6 +32,7 @@ class AttentionGroup:
     layers: int
     macs_per_cell: int
     """Multiply-accumulates of one layer for one query and one cached token: scores and weighted sum, all heads."""
+    heads: int
     row_elements: tuple[int, int]
     """Elements of keys and of values that one token adds to one layer's cache; 0 where an earlier layer's is read."""
     window: int | None
@@ -69,7 +70,7 @@ def _attention_group(arch: Architecture, attention: Attention, layers: int, engi
         macs = attention.heads * (attention.head_dim + attention.value_dim)
         row = (attention.kv_heads * attention.head_dim, attention.kv_heads * attention.value_dim)
     window = attention.window if engine == "transformers" else window_of(arch, attention, engine)
-    return AttentionGroup(layers=layers, macs_per_cell=macs, row_elements=row, window=window)
+    return AttentionGroup(layers=layers, macs_per_cell=macs, heads=attention.heads, row_elements=row, window=window)
 
 
 def attention_groups(arch: Architecture, engine: str = "llama.cpp") -> tuple[AttentionGroup, ...]:
@@ -147,13 +148,28 @@ def attention_macs(facts: ModelFacts, depth: float) -> float:
     )
 
 
+def head_cells(facts: ModelFacts, depth: float) -> float:
+    """Return how many (head, cached token) pairs one query visits, all layers."""
+    return sum(
+        group.layers * group.heads * (depth if group.window is None else min(depth, group.window))
+        for group in facts.attention
+    )
+
+
+def prompt_cells(group: AttentionGroup, start: float, tokens: float) -> float:
+    """Return the cells that a prompt of `tokens` after `start` cached ones looks at in one layer, causally."""
+    full = tokens * start + tokens * (tokens + 1) / 2
+    if group.window is not None and start + tokens > group.window:
+        inside = max(0.0, group.window - start)
+        full = inside * start + inside * (inside + 1) / 2 + (tokens - inside) * group.window
+    return full
+
+
 def prompt_attention_macs(facts: ModelFacts, start: float, tokens: float) -> float:
-    """Return the same for a prompt of `tokens` after `start` cached ones, causal: each looks back as far as it may."""
-    total = 0.0
-    for group in facts.attention:
-        full = tokens * start + tokens * (tokens + 1) / 2
-        if group.window is not None and start + tokens > group.window:
-            inside = max(0.0, group.window - start)
-            full = inside * start + inside * (inside + 1) / 2 + (tokens - inside) * group.window
-        total += group.layers * group.macs_per_cell * full
-    return total
+    """Return the multiply-accumulates of attention over a whole prompt, all layers."""
+    return sum(group.layers * group.macs_per_cell * prompt_cells(group, start, tokens) for group in facts.attention)
+
+
+def prompt_head_cells(facts: ModelFacts, start: float, tokens: float) -> float:
+    """Return the (head, cached token) pairs of a whole prompt, all layers."""
+    return sum(group.layers * group.heads * prompt_cells(group, start, tokens) for group in facts.attention)

@@ -35,7 +35,8 @@ def compute_bytes(arch: Architecture, context_tokens: int, *, micro_batch: int =
     """Return llama.cpp's compute buffer for one micro-batch: the widest moment of its graph, mask and scores.
 
     u micro-batch, d hidden, ff feed-forward: `4u(3 ff + 5 d) + 2u ctx`; experts: `8u used (d + ff_expert) + 2u ctx`;
-    without flash attention `4u (heads ctx + 3 heads dim + 3.5 d) + 4u ctx` where that is more. Fitted on the allocator of build b11549.
+    without flash attention `4u (heads ctx + 3 heads dim + 3.5 d) + 4u ctx` where that is more. Fitted on the
+    allocator of build b11549.
     """
     feed, routed, inner, heads = _widest(arch)
     batch = min(micro_batch, context_tokens)

@@ -16,7 +16,9 @@ from sizewise.prediction.facts import (
     ModelFacts,
     attention_macs,
     cache_read_bytes,
+    head_cells,
     prompt_attention_macs,
+    prompt_head_cells,
 )
 from sizewise.records import Bottleneck, Calibration, Device, Machine, Source
 
@@ -83,6 +85,15 @@ def _rate(rates: Mapping[str, float], kind: str) -> tuple[float, bool]:
     return rates[min(rates, key=lambda known: abs(TYPE_BITS.get(known, 8.0) - bits))], False
 
 
+def _attention_s(rates: Mapping[str, float], kv_type: str, macs: float, cells: float) -> float:
+    """Return seconds of attention: multiply-accumulates, and what each (head, cached token) pair costs besides."""
+    kind = kv_type if kv_type in rates else "f16"
+    if kind not in rates:
+        return 0.0
+    per_cell = rates.get(f"{kind} cells")
+    return macs / rates[kind] + (cells / per_cell if per_cell else 0.0)
+
+
 def _calibrated_decode(facts: ModelFacts, own: Calibration, depth: float, kv_type: str, batch: float) -> Pace:
     growth = batch_read_bytes(facts, batch) / facts.read_bytes
     weights, exact = 0.0, True
@@ -93,8 +104,9 @@ def _calibrated_decode(facts: ModelFacts, own: Calibration, depth: float, kv_typ
         macs, _ = _rate(own.prefill_macs_per_s, kind)
         weights += max(size * growth / rate, batch * facts.macs.get(kind, 0.0) / macs)
         exact = exact and known
-    attention_rate, _ = _rate(own.attention_decode_macs_per_s, kv_type)
-    attention = batch * attention_macs(facts, depth) / attention_rate
+    attention = batch * _attention_s(
+        own.attention_decode_macs_per_s, kv_type, attention_macs(facts, depth), head_cells(facts, depth)
+    )
     fixed = own.token_overhead_s * batch + own.layer_overhead_s * facts.layers
     half = own.residual.get("decode", 0.15) * (1.0 if exact else 1.5)
     parts = {Bottleneck.BANDWIDTH: weights, Bottleneck.COMPUTE: attention, Bottleneck.OVERHEAD: fixed}
@@ -202,8 +214,8 @@ def _calibrated_prefill(facts: ModelFacts, own: Calibration, tokens: int, start:
         rate, _ = _rate(own.prefill_macs_per_s, kind)
         inner = macs - head if kind == head_type else macs
         seconds += max(0.0, inner) * tokens / rate
-    attention_rate, _ = _rate(own.attention_prefill_macs_per_s, kv_type)
-    seconds += prompt_attention_macs(facts, start, tokens) / attention_rate
+    macs, cells = prompt_attention_macs(facts, start, tokens), prompt_head_cells(facts, start, tokens)
+    seconds += _attention_s(own.attention_prefill_macs_per_s, kv_type, macs, cells)
     steps = -(-tokens // MICRO_BATCH)
     weights = sum(size / _rate(own.decode_bytes_per_s, kind)[0] for kind, size in facts.read.items() if kind != "F32")
     once = weights * min(1.0, head / max(facts.total_macs, 1.0))
