@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from sizewise.config import study_key
+from sizewise.errors import ConfigError
 from sizewise.evaluation.spending import Spending
 from sizewise.machines.detect import detect
-from sizewise.records import Prediction, Skipped, Study, Verdict
+from sizewise.records import Candidate, Prediction, Skipped, Study, TaskRef, TrialKey, Verdict
 from sizewise.store.database import Store
+from sizewise.study.asking import Asker
 from sizewise.study.events import Event, OnEvent, silent
 from sizewise.study.preparing import Prepared, facts, prepare
 from sizewise.study.racing import TaskRace
 from sizewise.study.residency import Residency
+from sizewise.tasks.base import Task
 from sizewise.tasks.loading import load_task
 from sizewise.units import format_bytes
 
+Now = Callable[[], float]
 
-async def run_study(
-    study: Study, store: Store, *, on_event: OnEvent = silent, now: Callable[[], float] = time.time
-) -> list[Verdict]:
+
+async def run_study(study: Study, store: Store, *, on_event: OnEvent = silent, now: Now = time.time) -> list[Verdict]:
     """Run or continue a study and return one verdict a task.
 
     Every finished trial is stored before the race hears of it; stored trials are replayed first, so that a stopped
@@ -28,20 +33,18 @@ async def run_study(
     or does not fit is skipped with its reason. Raises ConfigError or DataError when a task cannot be loaded.
     """
     key = study_key(study)
-    tasks = [load_task(ref) for ref in study.tasks]
+    tasks = load_tasks(study.tasks)
     machine = detect()
     prepared = prepare(study, tasks, machine)
     _store_outset(key, study, prepared, store, now())
     _tell_outset(prepared, on_event)
-    verdicts = []
     spending = Spending(study.budget)
-    free_bytes = float(machine.memory_free_bytes or 0)
-    async with Residency(prepared={item.candidate.name: item for item in prepared}, free_bytes=free_bytes) as residency:
+    verdicts = []
+    async with Residency(prepared=prepared, free_bytes=machine.memory_free_bytes or 0) as residency:
         for task in tasks:
-            race = TaskRace(
-                study=study, key=key, task=task, prepared=prepared, store=store, residency=residency, spending=spending
-            )
-            await race.run(on_event)
+            asker = Asker(key=key, task=task, prepared=prepared, store=store, residency=residency, spending=spending)
+            race = TaskRace(study=study, key=key, asker=asker, store=store, on_event=on_event)
+            await race.run()
             verdict = race.verdict()
             store.add_verdict(key, verdict, now=now())
             verdicts.append(verdict)
@@ -52,7 +55,81 @@ async def run_study(
     return verdicts
 
 
-def _store_outset(key: str, study: Study, prepared: list[Prepared], store: Store, now: float) -> None:
+async def ask_all(
+    name: str, asks: Sequence[tuple[Candidate, TaskRef]], store: Store, *, seed: int = 0,
+    on_event: OnEvent = silent, now: Now = time.time,
+) -> str:  # fmt: skip
+    """Ask every candidate every item of the task beside it, and return the key of the study that holds the trials.
+
+    No race: this is for questions that need the whole grid. Pairs that are stored already are not asked again; a
+    candidate that cannot be had is stored as skipped, with its reason.
+    """
+    candidates = {candidate.name: candidate for candidate, _ in asks}
+    refs = list(dict.fromkeys(_hashable(ref) for _, ref in asks))
+    by_ref = {_hashable(ref): ref for _, ref in asks}
+    study = Study(name=name, tasks=tuple(by_ref[ref] for ref in refs), candidates=tuple(candidates.values()), seed=seed)
+    key = study_key(study)
+    tasks = load_tasks(study.tasks)
+    machine = detect()
+    prepared = prepare(study, tasks, machine)
+    _store_outset(key, study, prepared, store, now())
+    wanted: dict[str, list[str]] = {task.name: [] for task in tasks}
+    names = dict(zip(refs, wanted, strict=True))
+    for candidate, ref in asks:
+        wanted[names[_hashable(ref)]].append(candidate.name)
+    gone = {item.candidate.name for item in prepared if isinstance(item.outlook, Skipped)}
+    async with Residency(prepared=prepared, free_bytes=machine.memory_free_bytes or 0) as residency:
+        for task in tasks:
+            asker = Asker(
+                key=key, task=task, prepared=prepared, store=store, residency=residency, spending=Spending(study.budget)
+            )
+            await _ask_grid(key, asker, list(dict.fromkeys(wanted[task.name])), store, gone, on_event)
+    for measurement in residency.measurements(now()):
+        store.add_measurement(key, measurement)
+    return key
+
+
+def load_tasks(refs: Sequence[TaskRef]) -> list[Task]:
+    """Return the tasks of a study, each under a name of its own; raise ConfigError when one is named twice."""
+    tasks = [load_task(ref) for ref in refs]
+    seen = Counter(task.name for task in tasks)
+    named = [
+        dataclasses.replace(task, name=f"{task.name} level {ref.level} seed {ref.seed}")
+        if seen[task.name] > 1
+        else task
+        for task, ref in zip(tasks, refs, strict=True)
+    ]
+    twice = [name for name, count in Counter(task.name for task in named).items() if count > 1]
+    if twice:
+        raise ConfigError(f"task {twice[0]!r} is in the study twice; give the second another level or seed, or drop it")
+    return named
+
+
+async def _ask_grid(
+    key: str, asker: Asker, names: Sequence[str], store: Store, gone: set[str], on_event: OnEvent
+) -> None:
+    stored = {trial_key for trial_key, _ in store.outcomes(key, asker.task.name)}
+    planned = len(names) * len(asker.samples)
+    for name in names:
+        missing = [TrialKey(candidate=name, sample=sample) for sample in asker.samples]
+        missing = [trial_key for trial_key in missing if trial_key not in stored]
+        if name in gone or not missing:
+            continue
+        async for trial in asker.ask(name, missing):
+            stored.add(trial.key)
+            done = len(stored)
+            on_event(Event(stage="asked", task=asker.task.name, candidate=name, done=done, planned=planned))
+        if asker.gone is not None:
+            gone.add(name)
+            store.add_outlook(key, asker.gone)
+            on_event(Event(stage="note", task=asker.task.name, text=f"{name} is left out: {asker.gone.reason}"))
+
+
+def _hashable(ref: TaskRef) -> str:
+    return repr(dataclasses.astuple(ref))
+
+
+def _store_outset(key: str, study: Study, prepared: Sequence[Prepared], store: Store, now: float) -> None:
     store.add_study(key, study, now=now)
     for item in prepared:
         if item.outlook is not None:
@@ -62,7 +139,7 @@ def _store_outset(key: str, study: Study, prepared: list[Prepared], store: Store
             store.add_measurement(key, measurement)
 
 
-def _tell_outset(prepared: list[Prepared], on_event: OnEvent) -> None:
+def _tell_outset(prepared: Sequence[Prepared], on_event: OnEvent) -> None:
     for item in prepared:
         outlook = item.outlook
         if isinstance(outlook, Skipped):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 from types import TracebackType
 
@@ -31,18 +31,16 @@ class Loaded:
     memory_bytes: float
 
 
-@dataclass(slots=True)
 class Residency:
     """Opens engines on demand and closes the longest unused ones; an async context manager."""
 
-    prepared: dict[str, Prepared]
-    free_bytes: float
-    """Memory that was free before anything was loaded."""
-    loaded: OrderedDict[str, Loaded] = field(default_factory=OrderedDict)
-    peaks_bytes: dict[str, int] = field(default_factory=dict)
-    """Highest memory seen of each candidate's engine process."""
-    loads_s: dict[str, list[float]] = field(default_factory=dict)
-    """How long each start of a candidate's engine took."""
+    def __init__(self, *, prepared: Sequence[Prepared], free_bytes: float) -> None:
+        """Hold nothing yet; `free_bytes` is what was free before anything was loaded."""
+        self.prepared = {item.candidate.name: item for item in prepared}
+        self.free_bytes = free_bytes
+        self.loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self.peaks_bytes: dict[str, int] = {}
+        self.loads_s: dict[str, list[float]] = {}
 
     async def __aenter__(self) -> Residency:
         """Return itself; nothing is loaded yet."""
