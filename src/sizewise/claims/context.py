@@ -1,0 +1,103 @@
+"""Claim 5: longer reliable context beats size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sizewise.claims.base import (
+    Claim,
+    Finding,
+    Group,
+    Judgement,
+    Plan,
+    Row,
+    Subject,
+    asks_of,
+    not_measured,
+    of_kind,
+    plain_sizes,
+    skill_ref,
+    task_name,
+)
+from sizewise.claims.results import Results, holm_any
+
+KEY = "context"
+SKILL = "needle"
+BYTES = {2: 160, 3: 384, 4: 768}
+"""Level -> length of the text; the last is longer than the plain models were trained on."""
+LEVELS = tuple(BYTES)
+FAR = 4
+_NEEDS = "a small model trained for a long context (kind context) and a larger one trained for a short context"
+
+
+def pairs(subjects: Sequence[Subject]) -> list[tuple[Group, Group]]:
+    """Return (long-context model, larger plain size with a shorter context)."""
+    found = []
+    for long in of_kind(subjects, "context"):
+        reach = long.subjects[0].context_tokens or 0
+        larger = [
+            g
+            for g in plain_sizes(subjects)
+            if g.total > 1.1 * long.total and (g.subjects[0].context_tokens or 0) < reach
+        ]
+        found += [(long, group) for group in larger]
+    return found
+
+
+def plan(subjects: Sequence[Subject], samples: int) -> Plan:
+    """Ask context twins and plain sizes for a code hidden in texts of three lengths."""
+    groups = of_kind(subjects, "context") + plain_sizes(subjects)
+    asks = [ask for level in LEVELS for ask in asks_of(groups, [SKILL], samples, level=level)]
+    return Plan(claim=KEY, asks=tuple(asks), missing="" if pairs(subjects) else _NEEDS)
+
+
+def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
+    """Supported when a long-context model beats a larger one on the longest texts for sure."""
+    seeds = plain_sizes(subjects)
+    far = task_name(skill_ref(SKILL, 1, FAR))
+    measured = [
+        (long, large, results.contrast(long, large, [far], seeds))
+        for long, large in pairs(subjects)
+        if results.common([long, large], [far])
+    ]
+    if not measured:
+        return not_measured(KEY, _NEEDS)
+    better = holm_any([contrast.p_greater for *_, contrast in measured])
+    worse = holm_any([contrast.p_less for *_, contrast in measured])
+    finding = Finding.SUPPORTED if any(better) else Finding.REFUTED if all(worse) else Finding.UNDECIDED
+    at = better.index(True) if any(better) else 0
+    long, large, contrast = measured[at]
+    rows = [
+        Row(label=f"{s.name} minus {b.name}, 768 bytes", estimate=c.estimate(), unit="score") for s, b, c in measured
+    ]
+    for level in LEVELS[:-1]:
+        near = task_name(skill_ref(SKILL, 1, level))
+        if results.common([long, large], [near]):
+            gap = results.contrast(long, large, [near], seeds).estimate()
+            label = f"{long.name} minus {large.name}, {BYTES[level]} bytes"
+            rows.append(Row(label=label, estimate=gap, unit="score"))
+    tasks = [task_name(skill_ref(SKILL, 1, level)) for level in LEVELS]
+    return Judgement(
+        claim=KEY, finding=finding,
+        words=f"{long.name} (context {long.subjects[0].context_tokens}) against {large.name} "
+        f"(context {large.subjects[0].context_tokens}), {large.total / long.total:.1f} times larger, on texts of "
+        f"768 bytes: {contrast.value:+.3f}.",
+        estimate=contrast.estimate(), unit="score on 768-byte texts, long context minus larger", rows=tuple(rows),
+        trials=results.count([n for s, b, _ in measured for n in (*s.candidates, *b.candidates)], tasks),
+        caveats=("every engine was given room for the text: what is tested is the model, not its limit setting",),
+        next_step="sizewise run --task long_context --model NAME@URL",
+    )  # fmt: skip
+
+
+CLAIM = Claim(
+    key=KEY,
+    number=5,
+    says="Longer reliable context beats size.",
+    refuted_by="every larger short-context model being better for sure than the long-context one on texts longer than "
+    "its training",
+    test="a code hidden in texts of 160, 384 and 768 bytes; a small model trained for long texts against larger ones "
+    "that were not",
+    published=("long_context",),
+    plan=plan,
+    judge=judge,
+)
