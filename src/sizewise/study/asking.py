@@ -12,6 +12,7 @@ from sizewise.records import Candidate, Request, Sample, Skipped, Trial, TrialKe
 from sizewise.store.database import Store
 from sizewise.study.preparing import Prepared
 from sizewise.study.residency import Residency
+from sizewise.tasks.arms import apply_arms
 from sizewise.tasks.base import Task
 
 DEFAULT_CONTEXT_TOKENS = 4096
@@ -67,7 +68,7 @@ class Asker:
 
 def request_for(sample: Sample, candidate: Candidate) -> Request:
     """Return what the candidate is asked: the sample in the candidate's retrieval arm and prompt variant."""
-    return plain_request(sample, candidate)
+    return plain_request(apply_arms(sample, candidate), candidate)
 
 
 def for_task(prepared: Prepared, task: Task) -> Candidate:
