@@ -6,12 +6,12 @@ Not covered: vision and audio towers, speculative heads.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from sizewise.errors import UnknownFact
-from sizewise.models.cache import row_bytes, window_of
-from sizewise.records import Architecture, Attention, Layer, Model
+from sizewise.models.cache import LLAMA_CPP_WINDOWS, row_bytes
+from sizewise.records import Attention, Layer, Model
 
 REPACKED = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "Q2_K"})
 """Tensor types of which llama.cpp's x86 build keeps a second, interleaved copy for the processor (b11549, AVX2)."""
@@ -38,11 +38,41 @@ class AttentionGroup:
     window: int | None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ShapeFacts:
+    """What depends on the architecture alone, shared by all its quantizations; compared by identity."""
+
+    family: str
+    hidden: int
+    vocabulary: int
+    tied: bool
+    layers: int
+    kinds: tuple[tuple[Layer, int], ...]
+    """Different blocks, and how often each occurs."""
+    attention: tuple[AttentionGroup, ...]
+    sparse_layers: int
+    feed_width: int
+    """Widest dense feed-forward; 0 when there is none."""
+    routed_width: int
+    """Widest used experts together."""
+    experts_used: int
+    experts_count: int
+    inner_width: int
+    """Widest query heads together."""
+    heads: int
+    expert_weights: int
+
+    @property
+    def head_macs(self) -> float:
+        """Multiply-accumulates of the output head: paid once a prompt, not once a prompt token."""
+        return float(self.hidden * self.vocabulary)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
     """One model in one quantization, as the predictors see it. Bytes by tensor type."""
 
-    architecture: Architecture
+    shape: ShapeFacts
     weights: Mapping[str, int]
     read: Mapping[str, int]
     """What one decode step reads: used experts, no input embedding unless it is the head too."""
@@ -50,80 +80,98 @@ class ModelFacts:
     """Second copy that llama.cpp makes of some tensors when it computes on the processor."""
     macs: Mapping[str, float]
     """Multiply-accumulates of one token in matrix products, by tensor type of the weights; head included."""
-    head_macs: float
-    """Of them, the output head: paid once a prompt, not once a prompt token."""
-    attention: tuple[AttentionGroup, ...]
-    sparse_layers: int
     expert_bytes: int
     """Stored bytes of routed experts."""
-    weight_bytes: int = 0
-    read_bytes: int = 0
-    layers: int = 0
-    total_macs: float = field(default=0.0)
+    weight_bytes: int
+    read_bytes: int
+    total_macs: float
 
 
-def _attention_group(arch: Architecture, attention: Attention, layers: int, engine: str) -> AttentionGroup:
+def _attention_group(family: str, attention: Attention, layers: int) -> AttentionGroup:
     if attention.latent:  # absorbed form: every head scores against the latent row and sums the latent row
         wide = attention.latent.kv_rank
         macs, row = attention.heads * (2 * wide + attention.latent.rope_dim), (wide + attention.latent.rope_dim, 0)
     else:
         macs = attention.heads * (attention.head_dim + attention.value_dim)
         row = (attention.kv_heads * attention.head_dim, attention.kv_heads * attention.value_dim)
-    window = attention.window if engine == "transformers" else window_of(arch, attention, engine)
+    window = attention.window if family in LLAMA_CPP_WINDOWS else None
     return AttentionGroup(layers=layers, macs_per_cell=macs, heads=attention.heads, row_elements=row, window=window)
 
 
-def attention_groups(arch: Architecture, engine: str = "llama.cpp") -> tuple[AttentionGroup, ...]:
-    """Return the attention layers of a model, equal ones counted together."""
-    kinds: Counter[Attention] = Counter(layer.attention for layer in arch.layers if layer.attention)
-    return tuple(_attention_group(arch, attention, count, engine) for attention, count in kinds.items())
-
-
-def _expert_share(layer: Layer, hidden: int) -> int:
+def _expert_weights(layer: Layer, hidden: int) -> int:
     experts = layer.experts
     if experts is None:
         return 0
     return experts.count * (experts.latent_dim or hidden) * experts.width * (3 if experts.gated else 2)
 
 
-def model_facts(model: Model, engine: str = "llama.cpp") -> ModelFacts:
+def shape_facts(
+    family: str, hidden: int, vocabulary: int, tied: bool, kinds: Iterable[tuple[Layer, int]]
+) -> ShapeFacts:
+    """Return what the predictors need of an architecture, given its different blocks and how often each occurs."""
+    kinds = tuple(kinds)
+    blocks = [layer for layer, _ in kinds]
+    attends = [layer.attention for layer in blocks if layer.attention]
+    routed = [layer.experts for layer in blocks if layer.experts]
+    groups: Counter[Attention] = Counter()
+    for layer, count in kinds:
+        if layer.attention:
+            groups[layer.attention] += count
+    return ShapeFacts(
+        family=family,
+        hidden=hidden,
+        vocabulary=vocabulary,
+        tied=tied,
+        layers=sum(count for _, count in kinds),
+        kinds=kinds,
+        attention=tuple(_attention_group(family, attention, count) for attention, count in groups.items()),
+        sparse_layers=sum(count for layer, count in kinds if layer.experts),
+        feed_width=max((layer.feed_forward.width for layer in blocks if layer.feed_forward), default=0),
+        routed_width=max((experts.used * experts.width for experts in routed), default=0),
+        experts_used=max((experts.used for experts in routed), default=0),
+        experts_count=max((experts.count for experts in routed), default=0),
+        inner_width=max((attention.heads * attention.head_dim for attention in attends), default=0),
+        heads=max((attention.heads for attention in attends), default=0),
+        expert_weights=sum(count * _expert_weights(layer, hidden) for layer, count in kinds),
+    )
+
+
+def quantized(shape: ShapeFacts, weights: Mapping[str, int], read: Mapping[str, int]) -> ModelFacts:
+    """Return the facts of a shape whose tensors have these bytes by type, stored and read for one token."""
+    repack = 0
+    for kind in REPACKED & weights.keys():
+        own = shape.hidden * shape.vocabulary if not shape.tied and kind == _embedding_type(weights, read) else 0
+        repack += max(0, weights[kind] - int(own * TYPE_BITS[kind] / 8))
+    macs = {kind: size * 8 / TYPE_BITS.get(kind, 8.0) for kind, size in read.items() if kind != "F32"}
+    weight_bytes = sum(weights.values())
+    share = 0.0
+    if shape.expert_weights:
+        share = shape.expert_weights / sum(size * 8 / TYPE_BITS.get(kind, 8.0) for kind, size in weights.items())
+    return ModelFacts(
+        shape=shape,
+        weights=weights,
+        read=read,
+        repack_bytes=repack,
+        macs=macs,
+        expert_bytes=int(weight_bytes * min(1.0, share)),
+        weight_bytes=weight_bytes,
+        read_bytes=sum(read.values()),
+        total_macs=sum(macs.values()),
+    )
+
+
+def model_facts(model: Model) -> ModelFacts:
     """Return the facts of a model whose tensor bytes are known (read from its files, or computed for a quantization).
 
     Raises UnknownFact when the architecture or the bytes of the weights are not known.
     """
     arch = model.architecture
     if arch is None:
-        raise UnknownFact(
-            f"{model.name}: its architecture is not known; `sizewise show {model.name}` says what is missing"
-        )
+        raise UnknownFact(f"{model.name}: its architecture is not known; `sizewise show {model.name}` says why")
     if not model.tensor_bytes:
         raise UnknownFact(f"{model.name}: the bytes of its tensors are not known; name a file or a quantization")
-    read = dict(model.active_tensor_bytes or model.tensor_bytes)
-    weights = dict(model.tensor_bytes)
-    embedding_type = _embedding_type(weights, read)
-    embedding = 0 if arch.tied else arch.hidden * arch.vocabulary
-    repack = 0
-    for kind in REPACKED & weights.keys():
-        own = int(embedding * TYPE_BITS[kind] / 8) if kind == embedding_type else 0
-        repack += max(0, weights[kind] - own)
-    macs = {kind: size * 8 / TYPE_BITS.get(kind, 8.0) for kind, size in read.items() if kind != "F32"}
-    experts = sum(_expert_share(layer, arch.hidden) for layer in arch.layers)
-    matrices = sum(size * 8 / TYPE_BITS.get(kind, 8.0) for kind, size in weights.items())
-    return ModelFacts(
-        architecture=arch,
-        weights=weights,
-        read=read,
-        repack_bytes=repack,
-        macs=macs,
-        head_macs=float(arch.hidden * arch.vocabulary),
-        attention=attention_groups(arch, engine),
-        sparse_layers=sum(1 for layer in arch.layers if layer.experts),
-        expert_bytes=int(sum(weights.values()) * min(1.0, experts / matrices)) if experts else 0,
-        weight_bytes=sum(weights.values()),
-        read_bytes=sum(read.values()),
-        layers=len(arch.layers),
-        total_macs=sum(macs.values()),
-    )
+    shape = shape_facts(arch.family, arch.hidden, arch.vocabulary, arch.tied, Counter(arch.layers).items())
+    return quantized(shape, dict(model.tensor_bytes), dict(model.active_tensor_bytes or model.tensor_bytes))
 
 
 def _embedding_type(weights: Mapping[str, int], read: Mapping[str, int]) -> str:
@@ -131,28 +179,28 @@ def _embedding_type(weights: Mapping[str, int], read: Mapping[str, int]) -> str:
     return max(weights, key=lambda kind: weights[kind] - read.get(kind, 0))
 
 
-def cache_read_bytes(facts: ModelFacts, depth: float, kv_type: str) -> float:
+def cache_read_bytes(shape: ShapeFacts, depth: float, kv_type: str) -> float:
     """Return the bytes of cache that one decode step reads when `depth` tokens are cached, all layers."""
     total = 0.0
-    for group in facts.attention:
+    for group in shape.attention:
         cells = depth if group.window is None else min(depth, group.window)
         total += group.layers * cells * sum(row_bytes(width, kv_type) for width in group.row_elements if width)
     return total
 
 
-def attention_macs(facts: ModelFacts, depth: float) -> float:
+def attention_macs(shape: ShapeFacts, depth: float) -> float:
     """Return the multiply-accumulates of attention for one query with `depth` cached tokens, all layers."""
     return sum(
         group.layers * group.macs_per_cell * (depth if group.window is None else min(depth, group.window))
-        for group in facts.attention
+        for group in shape.attention
     )
 
 
-def head_cells(facts: ModelFacts, depth: float) -> float:
+def head_cells(shape: ShapeFacts, depth: float) -> float:
     """Return how many (head, cached token) pairs one query visits, all layers."""
     return sum(
         group.layers * group.heads * (depth if group.window is None else min(depth, group.window))
-        for group in facts.attention
+        for group in shape.attention
     )
 
 
@@ -165,11 +213,11 @@ def prompt_cells(group: AttentionGroup, start: float, tokens: float) -> float:
     return full
 
 
-def prompt_attention_macs(facts: ModelFacts, start: float, tokens: float) -> float:
+def prompt_attention_macs(shape: ShapeFacts, start: float, tokens: float) -> float:
     """Return the multiply-accumulates of attention over a whole prompt, all layers."""
-    return sum(group.layers * group.macs_per_cell * prompt_cells(group, start, tokens) for group in facts.attention)
+    return sum(group.layers * group.macs_per_cell * prompt_cells(group, start, tokens) for group in shape.attention)
 
 
-def prompt_head_cells(facts: ModelFacts, start: float, tokens: float) -> float:
+def prompt_head_cells(shape: ShapeFacts, start: float, tokens: float) -> float:
     """Return the (head, cached token) pairs of a whole prompt, all layers."""
-    return sum(group.layers * group.heads * prompt_cells(group, start, tokens) for group in facts.attention)
+    return sum(group.layers * group.heads * prompt_cells(group, start, tokens) for group in shape.attention)

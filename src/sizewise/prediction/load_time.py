@@ -25,7 +25,7 @@ def load_time(facts: ModelFacts, machine: Machine, *, on_gpu: bool, cold: bool =
     warm = own.get("warm", _WARM_BYTES_PER_S)
     disk = own.get("cold") or machine.disk_read_bytes_per_s or _DISK_BYTES_PER_S
     start = machine.calibration.load_overhead_s if machine.calibration else _START_S
-    seconds = start + _PER_TOKEN_S * facts.architecture.vocabulary
+    seconds = start + _PER_TOKEN_S * facts.shape.vocabulary
     seconds += size / min(disk, warm) if cold else size / warm
     if on_gpu:
         seconds += size / _UPLOAD_BYTES_PER_S

@@ -7,8 +7,10 @@ their documented allocation. Not covered: memory of a vision tower, of LoRA adap
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sizewise.models.cache import cache_bytes
-from sizewise.prediction.facts import ModelFacts
+from sizewise.prediction.facts import ModelFacts, ShapeFacts
 from sizewise.records import Architecture, MemoryParts
 
 MIB = 2**20
@@ -22,30 +24,33 @@ ENGINE_BYTES_PER_TOKEN = 236
 """Resident size of llama.cpp itself: 32 MiB and 0.23 KiB for each entry of the vocabulary (ten idle runs)."""
 
 
-def _widest(arch: Architecture) -> tuple[int, int, int, int]:
-    """Return the widest feed-forward, expert (used x width), attention (heads x dim) and count of heads."""
-    feed = max((layer.feed_forward.width for layer in arch.layers if layer.feed_forward), default=0)
-    routed = max((layer.experts.used * layer.experts.width for layer in arch.layers if layer.experts), default=0)
-    heads = max((layer.attention.heads for layer in arch.layers if layer.attention), default=0)
-    inner = max((x.attention.heads * x.attention.head_dim for x in arch.layers if x.attention), default=0)
-    return feed, routed, inner, heads
+@lru_cache(maxsize=4096)
+def shape_cache_bytes(shape: ShapeFacts, context_tokens: int, kv_type: str, engine: str, sequences: int) -> int:
+    """Return the cache of a shape: every different block once, times how often it occurs."""
+    total = 0
+    for layer, count in shape.kinds:
+        block = Architecture(
+            family=shape.family, hidden=shape.hidden, vocabulary=shape.vocabulary, layers=(layer,), tied=shape.tied
+        )
+        total += count * cache_bytes(block, context_tokens, kv_type=kv_type, engine=engine, sequences=sequences)
+    return total
 
 
-def compute_bytes(arch: Architecture, context_tokens: int, *, micro_batch: int = 512, flash: bool = True) -> int:
+@lru_cache(maxsize=4096)
+def compute_bytes(shape: ShapeFacts, context_tokens: int, *, micro_batch: int = 512, flash: bool = True) -> int:
     """Return llama.cpp's compute buffer for one micro-batch: the widest moment of its graph, mask and scores.
 
     u micro-batch, d hidden, ff feed-forward: `4u(3 ff + 5 d) + 2u ctx`; experts: `8u used (d + ff_expert) + 2u ctx`;
     without flash attention `4u (heads ctx + 3 heads dim + 3.5 d) + 4u ctx` where that is more. Fitted on the
     allocator of build b11549.
     """
-    feed, routed, inner, heads = _widest(arch)
     batch = min(micro_batch, context_tokens)
-    used = max((layer.experts.used for layer in arch.layers if layer.experts), default=0)
-    dense = 4 * batch * (3 * feed + 5 * arch.hidden) if feed else 4 * batch * (8 * arch.hidden)
-    mixture = 8 * batch * (used * arch.hidden + routed) if used else 0
+    feed, hidden, inner = shape.feed_width, shape.hidden, shape.inner_width
+    dense = 4 * batch * (3 * feed + 5 * hidden) if feed else 4 * batch * (8 * hidden)
+    mixture = 8 * batch * (shape.experts_used * hidden + shape.routed_width)
     if flash:
-        return max(dense, mixture, 4 * batch * (3 * inner + 2 * arch.hidden)) + 2 * batch * context_tokens
-    scores = 4 * batch * (heads * context_tokens + 3 * inner + 7 * arch.hidden // 2)
+        return max(dense, mixture, 4 * batch * (3 * inner + 2 * hidden)) + 2 * batch * context_tokens
+    scores = 4 * batch * (shape.heads * context_tokens + 3 * inner + 7 * hidden // 2)
     return max(dense, mixture, scores) + 4 * batch * context_tokens
 
 
@@ -60,14 +65,14 @@ def llama_cpp_memory(
     on_cpu: bool = True,
 ) -> MemoryParts:
     """Return what llama.cpp needs on one device that holds the whole model; `context_tokens` is per sequence."""
-    arch = facts.architecture
-    cache = cache_bytes(arch, context_tokens, kv_type=kv_type, sequences=sequences, micro_batch=micro_batch)
+    shape = facts.shape
+    cache = shape_cache_bytes(shape, context_tokens, kv_type, "llama.cpp", sequences)
     return MemoryParts(
         weights=facts.weight_bytes,
         kv_cache=cache,
-        compute=compute_bytes(arch, context_tokens * sequences, micro_batch=micro_batch, flash=flash),
+        compute=compute_bytes(shape, context_tokens * sequences, micro_batch=micro_batch, flash=flash),
         repack=facts.repack_bytes if on_cpu else 0,
-        overhead=ENGINE_BYTES + ENGINE_BYTES_PER_TOKEN * arch.vocabulary if on_cpu else CUDA_CONTEXT_BYTES,
+        overhead=ENGINE_BYTES + ENGINE_BYTES_PER_TOKEN * shape.vocabulary if on_cpu else CUDA_CONTEXT_BYTES,
     )
 
 
@@ -78,11 +83,10 @@ def vllm_memory(
 
     Activations are its profiling run's: 8,192 batched tokens through the widest block and the logits of 256 sequences.
     """
-    arch = facts.architecture
-    feed, routed, inner, _ = _widest(arch)
-    widest = max(2 * feed, routed, 3 * inner, 2 * arch.hidden)
-    activations = 2 * 8192 * (widest // parallel + 2 * arch.hidden) + 6 * 256 * arch.vocabulary
-    cache = cache_bytes(arch, context_tokens, kv_type=kv_type, engine="vllm", sequences=sequences)
+    shape = facts.shape
+    widest = max(2 * shape.feed_width, shape.routed_width, 3 * shape.inner_width, 2 * shape.hidden)
+    activations = 2 * 8192 * (widest // parallel + 2 * shape.hidden) + 6 * 256 * shape.vocabulary
+    cache = shape_cache_bytes(shape, context_tokens, kv_type, "vllm", sequences)
     return MemoryParts(
         weights=-(-facts.weight_bytes // parallel),
         kv_cache=-(-cache // parallel),
@@ -113,13 +117,13 @@ def transformers_memory(
     facts: ModelFacts, context_tokens: int, *, sequences: int = 1, on_cpu: bool = True
 ) -> MemoryParts:
     """Return what transformers needs: weights, a cache that grows, the logits of the whole prompt in float32."""
-    arch = facts.architecture
-    feed, routed, inner, _ = _widest(arch)
-    logits = 4 * context_tokens * arch.vocabulary
-    hidden = 2 * context_tokens * (2 * max(feed, routed, inner) + 4 * arch.hidden)
+    shape = facts.shape
+    logits = 4 * context_tokens * shape.vocabulary
+    widest = max(shape.feed_width, shape.routed_width, shape.inner_width)
+    hidden = 2 * context_tokens * (2 * widest + 4 * shape.hidden)
     return MemoryParts(
         weights=facts.weight_bytes,
-        kv_cache=cache_bytes(arch, context_tokens, engine="transformers", sequences=sequences),
+        kv_cache=shape_cache_bytes(shape, context_tokens, "f16", "transformers", sequences),
         compute=sequences * max(logits, hidden),
         overhead=880 * MIB if on_cpu else TORCH_CONTEXT_BYTES,
     )

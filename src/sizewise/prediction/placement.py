@@ -124,8 +124,7 @@ def _beside(facts: ModelFacts, gpu: Device, cpu: Device, plan: Plan) -> Placemen
     fixed = parts.compute + parts.overhead
     host = memory_parts(facts, plan, on_cpu=True)
     if facts.expert_bytes and parts.weights - facts.expert_bytes + parts.kv_cache + fixed <= free:
-        experts = next(layer.experts for layer in facts.architecture.layers if layer.experts)
-        read = facts.expert_bytes * experts.used / experts.count
+        read = facts.expert_bytes * facts.shape.experts_used / facts.shape.experts_count
         moved = facts.expert_bytes
         share = 1 - min(1.0, read / facts.read_bytes)
         on_gpu = parts.weights - moved + parts.kv_cache + fixed
@@ -133,7 +132,7 @@ def _beside(facts: ModelFacts, gpu: Device, cpu: Device, plan: Plan) -> Placemen
         kind = "experts"
     else:
         share = (free - fixed) / (parts.weights + parts.kv_cache)
-        share = int(share * facts.layers) / max(1, facts.layers)
+        share = int(share * facts.shape.layers) / max(1, facts.shape.layers)
         if share < _SMALLEST_SHARE or share > 1:
             return None
         on_gpu = int(share * (parts.weights + parts.kv_cache)) + fixed

@@ -45,14 +45,14 @@ class Speeds:
     prompt: Pace
 
 
-def facts_of(model: Model, quantization: str | None, engine: str = "llama.cpp") -> ModelFacts:
+def facts_of(model: Model, quantization: str | None) -> ModelFacts:
     """Return a model's facts in a quantization: its own bytes where files were read, else those of the file mix.
 
     Raises UnknownFact where neither is possible, ConfigError for an unknown mix.
     """
     wanted = quantization or model.quantization
     if model.tensor_bytes and (quantization is None or quantization == model.quantization):
-        return model_facts(model, engine)
+        return model_facts(model)
     if model.architecture is None:
         raise UnknownFact(f"{model.name}: its architecture is not known, so nothing can be predicted; name a GGUF file")
     mix = wanted or "F16"
@@ -61,8 +61,7 @@ def facts_of(model: Model, quantization: str | None, engine: str = "llama.cpp") 
             model,
             tensor_bytes=bytes_by_type(model.architecture, mix),
             active_tensor_bytes=bytes_by_type(model.architecture, mix, active=True),
-        ),
-        engine,
+        )
     )
 
 
@@ -208,7 +207,7 @@ def predict(
     if too_long:
         return Skipped(candidate=candidate.name, reason=too_long)
     try:
-        facts = facts_of(model, candidate.quantization, plan.engine)
+        facts = facts_of(model, candidate.quantization)
     except (UnknownFact, ConfigError) as error:
         return Skipped(candidate=candidate.name, reason=str(error))
     placement = place(facts, machine, plan, asked)

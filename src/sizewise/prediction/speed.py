@@ -69,11 +69,11 @@ def experts_read(count: int, used: int, batch: float) -> float:
 
 def batch_read_bytes(facts: ModelFacts, batch: float) -> float:
     """Return the bytes of weights that one step for `batch` sequences reads: more experts than for one."""
-    if batch <= 1 or not facts.sparse_layers:
+    if batch <= 1 or not facts.shape.sparse_layers:
         return float(facts.read_bytes)
-    experts = next(layer.experts for layer in facts.architecture.layers if layer.experts)
-    routed = facts.expert_bytes * experts.used / experts.count
-    grown = facts.expert_bytes * experts_read(experts.count, experts.used, batch) / experts.count
+    count, used = facts.shape.experts_count, facts.shape.experts_used
+    routed = facts.expert_bytes * used / count
+    grown = facts.expert_bytes * experts_read(count, used, batch) / count
     return facts.read_bytes + max(0.0, grown - routed)
 
 
@@ -105,9 +105,9 @@ def _calibrated_decode(facts: ModelFacts, own: Calibration, depth: float, kv_typ
         weights += max(size * growth / rate, batch * facts.macs.get(kind, 0.0) / macs)
         exact = exact and known
     attention = batch * _attention_s(
-        own.attention_decode_macs_per_s, kv_type, attention_macs(facts, depth), head_cells(facts, depth)
+        own.attention_decode_macs_per_s, kv_type, attention_macs(facts.shape, depth), head_cells(facts.shape, depth)
     )
-    fixed = own.token_overhead_s * batch + own.layer_overhead_s * facts.layers
+    fixed = own.token_overhead_s * batch + own.layer_overhead_s * facts.shape.layers
     half = own.residual.get("decode", 0.15) * (1.0 if exact else 1.5)
     parts = {Bottleneck.BANDWIDTH: weights, Bottleneck.COMPUTE: attention, Bottleneck.OVERHEAD: fixed}
     detail = "calibrated on this machine" if exact else "calibrated on this machine, nearest tensor type"
@@ -134,10 +134,10 @@ def _cpu_macs(machine: Machine) -> float:
 
 
 def _assumed_decode(facts: ModelFacts, machine: Machine, device: Device, depth: float, kv: str, batch: float) -> Pace:
-    moved = batch_read_bytes(facts, batch) + batch * cache_read_bytes(facts, depth, kv)
+    moved = batch_read_bytes(facts, batch) + batch * cache_read_bytes(facts.shape, depth, kv)
     bytes_s = moved / cpu_bandwidth(machine, device)
-    compute_s = batch * (facts.total_macs + 4 * attention_macs(facts, depth)) / _cpu_macs(machine)
-    fixed = _CPU_LAYER_S * facts.layers
+    compute_s = batch * (facts.total_macs + 4 * attention_macs(facts.shape, depth)) / _cpu_macs(machine)
+    fixed = _CPU_LAYER_S * facts.shape.layers
     parts = {Bottleneck.BANDWIDTH: bytes_s, Bottleneck.COMPUTE: compute_s}
     return Pace(
         seconds=max(bytes_s, compute_s) + fixed,
@@ -153,14 +153,16 @@ def _fitted_decode(facts: ModelFacts, device: Device, depth: float, kv_type: str
     name = device_class(device)
     law, (low, high) = decode_constants(name), decode_range(name)
     bandwidth = device.bandwidth_bytes_per_s or 0.0
-    moved = batch_read_bytes(facts, batch) + batch * cache_read_bytes(facts, depth, kv_type)
+    moved = batch_read_bytes(facts, batch) + batch * cache_read_bytes(facts.shape, depth, kv_type)
     extra = fitted()["decode"]["engines"].get(engine, 0.0)
     if device.vendor == "NVIDIA" and device.kind == "unified":
         extra += fitted()["decode"]["shared_memory"]
     per_byte = max(1.0, law.per_byte + extra)
     bytes_s = per_byte * moved / bandwidth
-    fixed = law.step_s + law.layer_s * facts.layers + law.sparse_layer_s * facts.sparse_layers
-    compute_s = batch * (facts.total_macs + attention_macs(facts, depth)) / prefill_rate(device)[0] if batch > 1 else 0
+    fixed = law.step_s + law.layer_s * facts.shape.layers + law.sparse_layer_s * facts.shape.sparse_layers
+    compute_s = (
+        batch * (facts.total_macs + attention_macs(facts.shape, depth)) / prefill_rate(device)[0] if batch > 1 else 0
+    )
     parts = {Bottleneck.BANDWIDTH: bytes_s, Bottleneck.COMPUTE: compute_s, Bottleneck.OVERHEAD: fixed}
     return Pace(
         seconds=max(bytes_s, compute_s) + fixed,
@@ -207,19 +209,19 @@ def prefill_rate(device: Device) -> tuple[float, float, float]:
 
 
 def _calibrated_prefill(facts: ModelFacts, own: Calibration, tokens: int, start: float, kv_type: str) -> Pace:
-    seconds, head = 0.0, facts.head_macs
+    seconds, head = 0.0, facts.shape.head_macs
     types = dict(facts.macs)
     head_type = max(types, key=lambda kind: TYPE_BITS.get(kind, 8.0) if types[kind] >= head else 0.0) if types else ""
     for kind, macs in types.items():
         rate, _ = _rate(own.prefill_macs_per_s, kind)
         inner = macs - head if kind == head_type else macs
         seconds += max(0.0, inner) * tokens / rate
-    macs, cells = prompt_attention_macs(facts, start, tokens), prompt_head_cells(facts, start, tokens)
+    macs, cells = prompt_attention_macs(facts.shape, start, tokens), prompt_head_cells(facts.shape, start, tokens)
     seconds += _attention_s(own.attention_prefill_macs_per_s, kv_type, macs, cells)
     steps = -(-tokens // MICRO_BATCH)
     weights = sum(size / _rate(own.decode_bytes_per_s, kind)[0] for kind, size in facts.read.items() if kind != "F32")
     once = weights * min(1.0, head / max(facts.total_macs, 1.0))
-    seconds = max(seconds, weights * steps * 0.5) + once + own.layer_overhead_s * facts.layers * steps
+    seconds = max(seconds, weights * steps * 0.5) + once + own.layer_overhead_s * facts.shape.layers * steps
     half = own.residual.get("prefill", 0.2)
     return Pace(
         seconds=seconds + own.token_overhead_s,
@@ -239,17 +241,17 @@ def prefill_pace(
     if device.kind == "cpu" and machine.calibration and machine.calibration.prefill_macs_per_s:
         return _calibrated_prefill(facts, machine.calibration, tokens, start, kv_type)
     steps = -(-tokens // MICRO_BATCH)
-    macs = (facts.total_macs - min(facts.head_macs, facts.total_macs * 0.9)) * tokens
-    macs += prompt_attention_macs(facts, start, tokens) + facts.head_macs
+    macs = (facts.total_macs - min(facts.shape.head_macs, facts.total_macs * 0.9)) * tokens
+    macs += prompt_attention_macs(facts.shape, start, tokens) + facts.shape.head_macs
     if device.kind == "cpu":
         rate, low, high = _cpu_macs(machine), *_CPU_RANGE
         source, detail = Source.ASSUMED, "not calibrated: run `sizewise calibrate`"
-        moved, fixed = facts.read_bytes / cpu_bandwidth(machine, device), _CPU_LAYER_S * facts.layers
+        moved, fixed = facts.read_bytes / cpu_bandwidth(machine, device), _CPU_LAYER_S * facts.shape.layers
     elif device.bandwidth_bytes_per_s:
         rate, low, high = prefill_rate(device)
         source, detail = Source.PREDICTED, f"fitted on measured {device_class(device)} devices"
         law = decode_constants(device_class(device))
-        moved, fixed = facts.weight_bytes / device.bandwidth_bytes_per_s, law.step_s + law.layer_s * facts.layers
+        moved, fixed = facts.weight_bytes / device.bandwidth_bytes_per_s, law.step_s + law.layer_s * facts.shape.layers
     else:
         return None
     compute = macs / rate
