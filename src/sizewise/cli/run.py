@@ -13,6 +13,8 @@ from sizewise.cli.output import json_option, store_option
 from sizewise.errors import ConfigError
 from sizewise.records import Study
 
+RUNTIMES = ("embedded", "llama-server", "ollama", "vllm", "transformers")
+
 
 @click.command()
 @click.argument("study_file", required=False, type=click.Path(path_type=Path))
@@ -21,7 +23,8 @@ from sizewise.records import Study
     "--model",
     "models",
     multiple=True,
-    help="A GGUF file, a shipped model (ladder-...), or NAME@URL on a server; may be repeated, cheapest first.",
+    help="A GGUF file, a shipped model (ladder-...), NAME@URL on a server, or NAME@RUNTIME (llama-server, ollama, "
+    "vllm, transformers); may be repeated, cheapest first.",
 )
 @click.option("--samples", type=click.IntRange(1), help="Items per task  [default: all of a file, 100 of a pack]")
 @click.option("--level", type=click.IntRange(0), help="Level of a pack, 0 is the easiest.")
@@ -83,12 +86,15 @@ def _from_flags(flags: dict[str, Any]) -> Study:
 
 
 def _candidate(model: str) -> dict[str, Any]:
-    name, at, url = model.partition("@http")
-    if not at:
+    """Return the table of NAME, NAME@RUNTIME or NAME@URL."""
+    name, at, place = model.rpartition("@")
+    if not at or (place not in RUNTIMES and not place.startswith(("http://", "https://"))):
         return {"model": model}
     if not name:
-        raise ConfigError(f"--model {model!r}: no model id before @; expected NAME@http://HOST:PORT/v1")
-    return {"name": name, "model": name, "runtime": "openai", "endpoint": f"http{url}"}
+        raise ConfigError(f"--model {model!r}: no model before @; expected NAME@http://HOST:PORT/v1 or NAME@RUNTIME")
+    if place in RUNTIMES:
+        return {"name": f"{Path(name).stem}@{place}", "model": name, "runtime": place}
+    return {"name": name, "model": name, "runtime": "openai", "endpoint": place}
 
 
 def _with_flags(study: Study, flags: dict[str, Any]) -> Study:

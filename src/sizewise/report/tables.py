@@ -137,10 +137,11 @@ def _failures(gathered: Gathered) -> TableSection:
     for verdict in gathered.verdicts:
         groups = _by_candidate(gathered.trials.get(verdict.task, []))
         if groups:
-            rows = tuple(_failure_row(name, groups[name]) for name in gathered.names() if name in groups)
+            axes = sorted({axis for group in groups.values() for t in group if t.score for axis in t.score.axes})
+            rows = tuple(_failure_row(name, groups[name], axes) for name in gathered.names() if name in groups)
             head = (
                 "candidate", "right", "right when complete", "valid form", "cut off", "empty", "looped", "refused",
-                "made up", "failed", "answer, median",
+                "made up", "failed", "answer, median", *axes,
             )  # fmt: skip
             tables.append(Table(title=verdict.task, head=head, rows=rows))
     return TableSection(
@@ -153,7 +154,7 @@ def _failures(gathered: Gathered) -> TableSection:
     )
 
 
-def _failure_row(name: str, trials: list[Trial]) -> Row:
+def _failure_row(name: str, trials: list[Trial], axes: list[str]) -> Row:
     scored = [trial for trial in trials if trial.score is not None]
     whole = [trial for trial in scored if not (trial.truncated or trial.empty or trial.looped)]
     times = sorted(trial.timing.total_s for trial in trials if trial.error is None)
@@ -170,7 +171,8 @@ def _failure_row(name: str, trials: list[Trial]) -> Row:
         Cell(text=_mean([float(trial.error is not None) for trial in trials])),
         Cell(text=format_seconds(times[len(times) // 2]) if times else "none"),
     )
-    return Row(cells=cells)
+    more = (Cell(text=_mean([t.score.axes[axis] for t in scored if t.score and axis in t.score.axes])) for axis in axes)
+    return Row(cells=(*cells, *more))
 
 
 def _predictions(gathered: Gathered) -> TableSection:
