@@ -93,7 +93,8 @@ async def measure() -> int:
         late = quantile(sorted(s.sent_s - s.intended_s for s in raw.shots), 0.99)
         each = 1000 * (raw.cpu_s + parent_s) / len(raw.shots)
         print(
-            f"{'sizewise':>10} {rate:8} {whole / span:10.0f} {whole / len(raw.shots):6.1%} {each:10.2f} {1000 * late:6.1f} ms"
+            f"{'sizewise':>10} {rate:8} {whole / span:10.0f} {whole / len(raw.shots):6.1%} {each:10.2f} "
+            f"{1000 * late:6.1f} ms"
         )
         if rate == 300:
             cpu_ms = each

@@ -96,7 +96,7 @@ class ArrivalCheck:
     gap_cv: float
     """Standard deviation of the gaps over their mean: 0 constant, 1 Poisson."""
     dispersion: float | None
-    """Variance over mean of the counts in equal windows (about 5 arrivals or more each): 1 for Poisson."""
+    """Variance over mean of the counts in equal windows of about 2 arrivals: 1 for Poisson."""
     ks_p: float | None
     """P-value of the Kolmogorov-Smirnov test that the gaps are exponential."""
     as_asked: bool
@@ -106,8 +106,8 @@ class ArrivalCheck:
 def check_arrivals(times_s: Sequence[float], *, arrivals: str, duration_s: float) -> ArrivalCheck:
     """Return the dispersion of the times at which requests were really started, with a judgement.
 
-    The judgement uses what chance allows for this count: Poisson must have an index of dispersion within
-    three standard errors (variance 2/(windows-1) about 1), constant a gap CV of at most 0.1.
+    The judgement uses what chance allows for this count: Poisson must have an index of dispersion within 0.15
+    or three standard errors of 1, in windows of 2 and of 20 arrivals; constant a gap CV of at most 0.1.
 
     >>> check_arrivals([0.0, 0.5, 1.0, 1.5], arrivals="constant", duration_s=2.0).text
     'constant as asked: 4 starts at 2/s, gap CV 0.00 (constant is 0)'
@@ -124,10 +124,10 @@ def check_arrivals(times_s: Sequence[float], *, arrivals: str, duration_s: float
     mean = sum(gaps) / len(gaps)
     cv = sqrt(sum((gap - mean) ** 2 for gap in gaps) / (len(gaps) - 1)) / mean if mean else 0.0
     index, windows = dispersion(times, duration_s)
+    coarse, few = dispersion(times, duration_s, per_window=20.0)
     p_value = exponential_p(gaps)
     if kind == "poisson":
-        allowed = max(0.15, 3 * sqrt(2 / max(1, windows - 1)))
-        good = abs((index or 1.0) - 1) <= allowed and p_value >= 0.001
+        good = _near_one(index, windows) and _near_one(coarse, few) and p_value >= 0.001
         what = f"index of dispersion {_two(index)} (Poisson is 1), Kolmogorov-Smirnov p {p_value:.2g}"
     elif kind == "constant":
         good, what = cv <= 0.1, f"gap CV {cv:.2f} (constant is 0)"
@@ -140,19 +140,24 @@ def check_arrivals(times_s: Sequence[float], *, arrivals: str, duration_s: float
     )  # fmt: skip
 
 
+def _near_one(index: float | None, windows: int) -> bool:
+    return index is None or abs(index - 1) <= max(0.15, 3 * sqrt(2 / max(1, windows - 1)))
+
+
 def _two(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.2f}"
 
 
-def dispersion(times_s: Sequence[float], duration_s: float) -> tuple[float | None, int]:
+def dispersion(times_s: Sequence[float], duration_s: float, *, per_window: float = 2.0) -> tuple[float | None, int]:
     """Return (variance over mean of the counts in equal windows, number of windows).
 
-    Windows are chosen to hold about 5 arrivals, at most 400 windows; fewer than 5 windows say nothing.
+    Windows hold about `per_window` arrivals; fewer than 5 windows say nothing. For Poisson the index is 1 with
+    a standard error of sqrt(2 / (windows - 1)): short windows see more exactly, long ones see slow clustering.
 
     >>> dispersion([0.5 + i for i in range(100)], 100.0)[0]
     0.0
     """
-    windows = min(400, int(len(times_s) / 5))
+    windows = int(len(times_s) / per_window)
     if windows < 5:
         return None, windows
     counts = [0] * windows

@@ -67,8 +67,8 @@ def _holds(result: LoadResult, slo: Slo) -> bool:
 async def find_knee(
     endpoint: Endpoint, plan: LoadPlan, slo: Slo, *, guess: float, capacity: float = inf,
     requests: Sequence[Request] = (), server_pids: Sequence[int] = (), extra: dict[str, Any] | None = None,
-    resolution: float = 1.15, most_probes: int = 12, audit: bool = True, on_probe: Callable[[LoadResult], None] | None = None,
-    on_progress: Callable[[Progress], None] | None = None, stop: asyncio.Event | None = None,
+    resolution: float = 1.15, most_probes: int = 12, audit: bool = True, stop: asyncio.Event | None = None,
+    on_probe: Callable[[LoadResult], None] | None = None, on_progress: Callable[[Progress], None] | None = None,
 ) -> KneeResult:  # fmt: skip
     """Return the highest rate (or number of users, for closed arrivals) at which the limit holds.
 

@@ -199,7 +199,11 @@ class Worker:
 
     def _tick(self) -> None:
         now = monotonic()
-        self.lags.append(now - self.beat_s)
+        late_s = now - self.beat_s
+        self.lags.append(late_s)
+        while late_s > _TICK_S:  # every moment of a long stall counts, not only the one wake-up after it
+            late_s -= _TICK_S
+            self.lags.append(late_s)
         self.beat_s = now + _TICK_S * (0.5 + self.rng.random())
         if now - self.reported_s >= _REPORT_S:
             self.reported_s = now
