@@ -20,9 +20,9 @@ from sizewise.stats.betting import Floats
 PRIOR_UNITS = 5.0
 PRIOR_DISAGREEMENT = 0.2
 """Pairs of candidates disagree on about a fifth of the items (median of 378 real pairs)."""
-LEAST_CHANCE = 0.02
-COST_POWER = 0.5
-"""Calls count beside their price: weighting a call by the root of its price saves calls and costs no more money."""
+LEAST_CHANCE = 0.005
+COST_POWER = 0.3
+"""Calls count beside their price: a low power of the price saves calls and costs no more money."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,8 @@ from sizewise.stats.betting import STAKES, Bets, Bools, Design, Floats, extend
 
 Ints = NDArray[np.int64]
 
-PILOT_UNITS = 30
-"""Units that all candidates answer first. Between 10 and 50 the calls change by a point or less."""
+PILOT_UNITS = 15
+"""Units that all candidates answer first. Between 10 and 30 the calls change by less than a point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +79,19 @@ class Walk:
         self.read = np.zeros(self.rows, dtype=np.int64)
         """Units of each row that the walk has looked at."""
         biggest = float(sizes.max())
-        self._least_up = np.full((self.rows, 1), -(1 + rules.margin) * biggest)
-        self._least_down = np.full((self.rows, 1), -(1 - rules.margin) * biggest)
+        self._least = np.empty((2, self.rows))
+        self._least[0], self._least[1] = -(1 + rules.margin) * biggest, -(1 - rules.margin) * biggest
         if rules.floor is not None:
             self.low[-1] = self.high[-1] = (rules.floor + rules.margin) * sizes
             self.read[-1] = self.units
-            self._least_down[-1] = -max(1 - rules.margin, rules.floor) * biggest
+            self._least[1, -1] = -max(1 - rules.margin, rules.floor) * biggest
         self.design = Design(units=self.units, finite=rules.finite, stakes=rules.stakes)
         square = (self.rows, self.count)
-        self._up_money, self._down_money = np.zeros((2, *square, len(rules.stakes)))
-        self.up_total, self.down_total, self.squares = np.zeros((3, *square))
-        self.up_log, self.down_log = np.zeros((2, *square))
-        """Log evidence, now, that row j leads k by more (up) and by less (down) than the margin."""
+        self._money = np.zeros((2, *square, len(rules.stakes)))
+        self.totals, self.logs = np.zeros((2, 2, *square))
+        """Per direction, row and candidate: sum of increments, and the log evidence now that the row leads by more
+        (direction 0) and by less (1) than the margin."""
+        self.squares = np.zeros(square)
         self._worse = np.zeros((self.count, self.units))
         self.out: Bools = np.zeros(self.count, dtype=bool)
         self.witness: list[int | None] = [None] * self.count
@@ -119,44 +120,40 @@ class Walk:
         self.wanted = [] if self.finished else self._next()
 
     def _look(self, stretch: Stretch) -> None:
+        """Read a stretch of m: extend every pair that m is in, as leader and as the one led, over common units."""
         m, a, b = stretch.candidate, stretch.start, stretch.stop
         self.read[m] = b
         others = np.flatnonzero(self.read > a)
         others = others[others != m]
         if not others.size:
             return
-        seen = np.arange(a, b)[None, :] < self.read[others, None]
-        margin = self.rules.margin * self.sizes[a:b]
-        shares = self.design.shares(a, b)
+        real = others[others < self.count]
+        j = np.concatenate((others, np.full(real.size, m)))
+        k = np.concatenate((np.full(others.size, m), real))
+        seen = np.arange(a, b)[None, :] < self.read[np.concatenate((others, real)), None]
         low, high = self.low[:, a:b], self.high[:, a:b]
-        chaser = np.full(others.size, m)
-        self._pairs(others, chaser, low[others] - high[m] - margin, high[others] - low[m] - margin, seen, a, shares)
-        real = others < self.count
-        others, chaser, seen = others[real], chaser[real], seen[real]
-        if others.size:
-            self._pairs(chaser, others, low[m] - high[others] - margin, high[m] - low[others] - margin, seen, a, shares)
-
-    def _pairs(self, j: Ints, k: Ints, up: Floats, down: Floats, seen: Bools, start: int, shares: Floats) -> None:
-        """Extend the evidence of the pairs (j[i], k[i]) by the increments up[i] and down[i]."""
-        last = (np.arange(j.size), seen.sum(axis=1) - 1)
-        bets = Bets(self._up_money[j, k], self.up_total[j, k])
-        path = extend(bets, up, seen, self._least_up[j], start, self.design, shares)
-        self._up_money[j, k], self.up_total[j, k], self.up_log[j, k] = bets.log_money, bets.total, path[last]
-        self._add_worse(k, np.exp(path), start)
-        bets = Bets(self._down_money[j, k], self.down_total[j, k])
-        path = extend(bets, -down, seen, self._least_down[j], start, self.design, shares)
-        self._down_money[j, k], self.down_total[j, k], self.down_log[j, k] = bets.log_money, bets.total, path[last]
-        self.close[j, k] |= path.max(axis=1) >= log(self.need_close)
+        margin = self.rules.margin * self.sizes[a:b]
+        up, down = low[j] - high[k] - margin, high[j] - low[k] - margin
+        pairs = j.size
+        bets = Bets(
+            np.concatenate((self._money[0, j, k], self._money[1, j, k])),
+            np.concatenate((self.totals[0, j, k], self.totals[1, j, k])),
+        )
+        least = np.concatenate((self._least[0, j], self._least[1, j]))[:, None]
+        path = extend(bets, np.concatenate((up, -down)), np.concatenate((seen, seen)), least, a, self.design)
+        self._money[0, j, k], self._money[1, j, k] = bets.log_money[:pairs], bets.log_money[pairs:]
+        self.totals[0, j, k], self.totals[1, j, k] = bets.total[:pairs], bets.total[pairs:]
+        each, last = np.arange(pairs), seen.sum(axis=1) - 1
+        self.logs[0, j, k], self.logs[1, j, k] = path[each, last], path[pairs + each, last]
+        self.close[j, k] |= path[pairs:].max(axis=1) >= log(self.need_close)
         self.squares[j, k] += (seen * (0.5 * (up + down)) ** 2).sum(axis=1)
-
-    def _add_worse(self, k: Ints, money: Floats, start: int) -> None:
-        """Add the money against the candidates k and put out those against whom it is enough."""
-        stop = start + money.shape[1]
-        for c in np.unique(k).tolist():
-            self._worse[c, start:stop] += money[k == c].sum(axis=0)
-            if not self.out[c] and self._worse[c, start:stop].max() >= self.need_worse:
-                self.out[c] = True
-                self.witness[c] = int(np.argmax(np.where(np.arange(self.rows) == c, -np.inf, self.up_log[:, c])))
+        money = np.exp(path[:pairs])
+        self._worse[m, a:b] += money[: others.size].sum(axis=0)
+        self._worse[real, a:b] += money[others.size :]
+        led = np.append(real, m)
+        for c in led[(self._worse[led, a:b].max(axis=1) >= self.need_worse) & ~self.out[led]].tolist():
+            self.out[c] = True
+            self.witness[c] = int(np.argmax(np.where(np.arange(self.rows) == c, -np.inf, self.logs[0, :, c])))
 
     def _settle(self) -> None:
         """Choose the cheapest candidate that is close to every rival, when every cheaper one is settled."""
@@ -191,13 +188,13 @@ class Walk:
             rivals[
                 pick_rival(
                     Pairing(
-                        total=0.5 * (self.up_total[rivals, k] - self.down_total[rivals, k]),
+                        total=0.5 * (self.totals[0, rivals, k] - self.totals[1, rivals, k]),
                         squares=self.squares[rivals, k],
                         both=both,
                         read_rival=self.read[rivals],
                         read_focus=int(self.read[k]),
-                        need_worse=log(self.need_worse) - self.up_log[rivals, k],
-                        need_close=log(self.need_close) - self.down_log[rivals, k],
+                        need_worse=log(self.need_worse) - self.logs[0, rivals, k],
+                        need_close=log(self.need_close) - self.logs[1, rivals, k],
                         cost_rival=np.append(self.cost, 0.0)[rivals],
                         cost_focus=float(self.cost[k]),
                         units=self.units,
@@ -207,8 +204,12 @@ class Walk:
             ]
         )
         start = int(min(self.read[j], self.read[k]))
-        stop = min(self.units, start + (self.rules.block or max(5, start // 16)))
+        stop = min(self.units, start + (self.rules.block or self._stride(start)))
         return [Stretch(m, int(self.read[m]), stop) for m in (k, j) if m < self.count and self.read[m] < stop]
+
+    def _stride(self, start: int) -> int:
+        """Return the length of the next stretch: short while little was read, at most a hundredth of all units."""
+        return min(max(5, self.units // 100), max(4, start // 16))
 
     def margin_shown(self, k: int, *, finite: bool) -> tuple[float, int | None]:
         """Return the smallest margin that all rivals of k are shown to keep, and the rival that needs it.

@@ -70,9 +70,7 @@ class Bets:
         return cls(np.zeros((rows, stakes)), np.zeros(rows))
 
 
-def extend(
-    bets: Bets, z: Floats, seen: Bools, lowest: Floats | float, start: int, design: Design, shares: Floats | None = None
-) -> Floats:
+def extend(bets: Bets, z: Floats, seen: Bools, lowest: Floats | float, start: int, design: Design) -> Floats:
     """Let the bettors see the next units and return the log of their money after each, shape (rows, units).
 
     `z` has shape (rows, b): increments of units start..start+b-1, each at least `lowest` (shape (rows, 1) or a
@@ -97,15 +95,14 @@ def extend(
         expected = np.zeros_like(z)
     room = expected - lowest
     lever = (z - expected) / np.where(room < 1e-9, 1.0, room)
-    if shares is None:
-        shares = design.shares(start, stop)
-    steps = np.log1p(shares[None, :, :] * lever[:, None, :])
-    steps *= seen[:, None, :]
-    money = bets.log_money[:, :, None] + np.cumsum(steps, axis=2)
+    lever *= seen
+    money = np.log1p(design.shares(start, stop)[None, :, :] * lever[:, None, :])
+    np.cumsum(money, axis=2, out=money)
+    money += bets.log_money[:, :, None]
     bets.log_money = money[:, :, -1]
     bets.total = upto[:, -1]
     peak = money.max(axis=1)
-    path = peak + np.log(np.exp(money - peak[:, None, :]).mean(axis=1))
+    path = peak + np.log(np.exp(money - peak[:, None, :]).sum(axis=1) / money.shape[1])
     if design.finite:
         to_come = design.units - np.arange(start + 1, stop + 1, dtype=np.float64)
         certain: Bools = np.asarray(seen & (upto > -lowest * to_come + 1e-9))
