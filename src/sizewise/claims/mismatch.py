@@ -68,9 +68,9 @@ def picks(groups: Sequence[Group], tasks: Sequence[str], results: Results, seeds
     found = []
     for job in tasks:
         others = [task for task in tasks if task != job]
-        average = max(groups, key=lambda g: float(np.mean([_mean(results, g, task) for task in others])))
+        average = max(groups, key=lambda g: float(np.mean([mean(results, g, task) for task in others])))
         choosing, judging = results.halves(job)
-        best = max(groups, key=lambda g: _mean(choosing, g, job))
+        best = max(groups, key=lambda g: mean(choosing, g, job))
         found.append(
             Pick(job=job, by_average=average, by_job=best, regret=judging.contrast(best, average, [job], seeds))
         )
@@ -106,7 +106,8 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
     )  # fmt: skip
 
 
-def _mean(results: Results, group: Group, task: str) -> float:
+def mean(results: Results, group: Group, task: str) -> float:
+    """Return a recipe's mean score on a task, averaged over its seeds."""
     return float(np.mean([results.mean(name, task) for name in group.candidates]))
 
 
@@ -122,8 +123,9 @@ def _shifted(regret: Contrast, margin: float) -> tuple[float, float]:
     """Return the p values of "regret above the margin" and "below it"."""
     from scipy.stats import t
 
-    score = (regret.value - margin) / regret.se if regret.se > 0 else 0.0
-    over = float(t.sf(score, regret.df))
+    if regret.se == 0:  # the average picks the job's own best: nothing is lost
+        return 1.0, 0.0
+    over = float(t.sf((regret.value - margin) / regret.se, regret.df))
     return over, 1.0 - over
 
 

@@ -70,6 +70,8 @@ class Results:
         self.trials = list(trials)
         self._scores: dict[tuple[str, str], dict[str, list[float]]] = {}
         self._clusters: dict[str, dict[str, str]] = {}
+        self._means: dict[tuple[str, str], float] = {}
+        self._spreads: dict[tuple[tuple[tuple[str, ...], ...], tuple[str, ...]], Spread] = {}
         for trial in self.trials:
             value = _value(trial)
             if value is None:
@@ -104,14 +106,20 @@ class Results:
 
     def mean(self, candidate: str, task: str) -> float:
         """Return the mean score; nan when nothing was answered."""
-        scores = self._scores.get((candidate, task), {})
-        return float(np.mean([np.mean(values) for values in scores.values()])) if scores else float("nan")
+        key = (candidate, task)
+        if key not in self._means:
+            scores = self._scores.get(key, {})
+            each = [sum(values) / len(values) for values in scores.values()]
+            self._means[key] = sum(each) / len(each) if each else float("nan")
+        return self._means[key]
 
     def per_item(self, group: Group, task: str) -> Mapping[str, float]:
         """Return each item's score, averaged over the group's runs; only items that all runs answered."""
         tables = [self._scores.get((candidate, task), {}) for candidate in group.candidates]
         shared = set(tables[0]).intersection(*tables[1:]) if tables else set()
-        return {item: float(np.mean([np.mean(table[item]) for table in tables])) for item in sorted(shared)}
+        return {
+            item: sum(sum(table[item]) / len(table[item]) for table in tables) / len(tables) for item in sorted(shared)
+        }
 
     def halves(self, task: str) -> tuple[Results, Results]:
         """Return two tables with every other cluster of a task's items each; the first is for choosing."""
@@ -128,20 +136,42 @@ class Results:
         return sum(t.key.candidate in wanted and t.task in named for t in self.trials)
 
     def spread(self, groups: Sequence[Group], tasks: Sequence[str]) -> Spread:
-        """Return the pooled variance between seeds of the mean score over the tasks."""
-        total, df = 0.0, 0
-        for group in groups:
-            if len(group.subjects) > 1 and self.common([group], tasks):
-                means = [np.mean([self.mean(name, task) for task in tasks]) for name in group.candidates]
-                total += float(np.var(means, ddof=1)) * (len(means) - 1)
-                df += len(means) - 1
-        return Spread(variance=total / df if df else 0.0, df=df)
+        """Return the pooled variance between seeds of the mean score over the tasks, net of item noise.
+
+        Seeds of one size answer the same items: the variance of their means is the run's own plus the interaction
+        of run and item over the number of items (two-way layout). The second is in the item part of every
+        difference already, so it is subtracted here; what is left is not less than zero.
+        """
+        key = (tuple(group.candidates for group in groups), tuple(tasks))
+        if key not in self._spreads:
+            parts = [self._between(group, tasks) for group in groups if len(group.subjects) > 1]
+            df = sum(len(group.subjects) - 1 for group in groups if len(group.subjects) > 1)
+            total = sum(parts)
+            self._spreads[key] = Spread(variance=max(total / df, 0.0) if df else 0.0, df=df)
+        return self._spreads[key]
+
+    def _between(self, group: Group, tasks: Sequence[str]) -> float:
+        """Return (runs - 1) times the net variance between the runs of one group."""
+        means, noise = np.zeros(len(group.subjects)), 0.0
+        for task in tasks:
+            tables = [self._scores.get((name, task), {}) for name in group.candidates]
+            shared = sorted(set(tables[0]).intersection(*tables[1:]))
+            if len(shared) < 2:
+                continue
+            grid = np.array([[sum(table[item]) / len(table[item]) for item in shared] for table in tables])
+            left = grid - grid.mean(1, keepdims=True) - grid.mean(0) + grid.mean()
+            freedom = (len(tables) - 1) * (len(shared) - 1)
+            means += grid.mean(1) / len(tasks)
+            noise += float((left**2).sum()) / freedom / len(shared) / len(tasks) ** 2
+        return (len(means) - 1) * (float(np.var(means, ddof=1)) - noise)
 
     def contrast(self, first: Group, second: Group, tasks: Sequence[str], seeds: Sequence[Group] = ()) -> Contrast:
         """Return first minus second, averaged over the tasks with equal weight.
 
         `seeds` are the groups whose spread between runs is pooled (usually the plain sizes).
         """
+        if first.candidates == second.candidates:
+            return Contrast(value=0.0, se=0.0, df=1.0, items=0, runs=len(first.subjects), p_greater=1.0, p_less=1.0)
         values, variances, degrees, items = [], [], [], 0
         for task in tasks:
             one, other = self.per_item(first, task), self.per_item(second, task)
@@ -166,7 +196,7 @@ def _combine(
     count = len(values)
     parts = [(v / count**2, d) for v, d in zip(variances, degrees, strict=True)]
     runs = len(first.subjects) + len(second.subjects)
-    if spread.df:
+    if spread.variance > 0:
         parts.append((spread.variance * (1 / len(first.subjects) + 1 / len(second.subjects)), spread.df))
     variance = sum(v for v, _ in parts)
     value = float(np.mean(values))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations
 
 from sizewise.claims.base import (
     SKILLS,
@@ -30,58 +30,48 @@ def plan(subjects: Sequence[Subject], samples: int) -> Plan:
 
 
 def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
-    """Compare each size with the next larger one on each task; one certain reversal refutes "always"."""
+    """Compare every two sizes on each task and on all; one certain reversal refutes "always"."""
     groups = plain_sizes(subjects)
     tasks = results.common(groups, results.general)
     if len(groups) < 2 or not tasks:
         return not_measured(KEY, _NEEDS)
+    parts = [("all tasks", tasks)] + [(task, [task]) for task in tasks] * (len(tasks) > 1)
     steps = [
-        (task, small, large, results.contrast(large, small, [task], groups))
-        for task in tasks
-        for small, large in pairwise(groups)
+        (name, small, large, results.contrast(large, small, part, groups))
+        for name, part in parts
+        for small, large in combinations(groups, 2)
     ]
-    reversed_for_sure = holm_any([contrast.p_less for *_, contrast in steps])
-    gained_for_sure = holm_any([contrast.p_greater for *_, contrast in steps])
-    worst = min(steps, key=lambda step: step[3].value)
-    count = sum(reversed_for_sure)
-    if count:
-        finding = Finding.REFUTED
-    elif all(gained_for_sure):
-        finding = Finding.SUPPORTED
-    else:
-        finding = Finding.UNDECIDED
-    task, small, large, contrast = worst
+    lost = holm_any([contrast.p_less for *_, contrast in steps])
+    gained = holm_any([contrast.p_greater for *_, contrast in steps])
+    finding = Finding.REFUTED if any(lost) else Finding.SUPPORTED if all(gained) else Finding.UNDECIDED
+    sure = [step for step, certain in zip(steps, lost, strict=True) if certain]
+    task, small, large, contrast = min(sure or steps, key=lambda step: step[3].value)
     rows = [
-        Row(
-            label=f"{s.name} to {b.name}, all tasks",
-            estimate=results.contrast(b, s, tasks, groups).estimate(),
-            unit="score",
-        )
-        for s, b in pairwise(groups)
-    ]
-    rows += [
-        Row(label=f"{t}: {s.name} to {b.name}", estimate=c.estimate(), unit="score", note="larger is worse")
-        for (t, s, b, c), sure in zip(steps, reversed_for_sure, strict=True)
-        if sure
+        Row(label=f"{name}: {s.name} to {b.name}", estimate=c.estimate(), unit="score gained by the larger", note=note)
+        for (name, s, b, c), note in zip(steps, [_NOTES[a, b] for a, b in zip(gained, lost, strict=True)], strict=True)
+        if name == "all tasks" or note == "lost for sure"
     ]
     return Judgement(
         claim=KEY, finding=finding,
-        words=f"Of {len(steps)} steps to the next size, {sum(gained_for_sure)} gained for sure, {count} lost for sure; "
-        f"largest loss: {task}, {small.name} to {large.name}.",
-        estimate=contrast.estimate(), unit="score gained by the larger, worst step", rows=tuple(rows),
+        words=f"Of {len(steps)} comparisons of two sizes, the larger gained for sure in {sum(gained)} and lost for "
+        f"sure in {sum(lost)}; largest loss: {task}, {small.name} to {large.name}.",
+        estimate=contrast.estimate(), unit="score gained by the larger, largest loss", rows=tuple(rows),
         trials=results.count([n for g in groups for n in g.candidates], tasks),
-        caveats=("the worst step is chosen by looking, its interval is for one step; the counts are corrected (Holm)",),
+        caveats=("the largest loss is chosen by looking, its interval is for one comparison; counts are corrected",),
         next_step="sizewise run --task YOURS.jsonl --model SMALL --model LARGE",
     )  # fmt: skip
+
+
+_NOTES = {(True, False): "gained for sure", (False, True): "lost for sure", (False, False): ""}
 
 
 CLAIM = Claim(
     key=KEY,
     number=1,
     says="More parameters always mean better.",
-    refuted_by="one step to a larger model of the same family and training that loses score on a task for sure "
-    "(one-sided, Holm over all steps)",
-    test="every plain size with all its seeds answers every skill; each size against the next on the same items",
+    refuted_by="one larger model of the same family and training that is worse than a smaller one, on a task or over "
+    "all, for sure (one-sided, Holm over all comparisons)",
+    test="every plain size with all its seeds answers every skill; every two sizes are compared on the same items",
     published=("family_nonmonotone",),
     plan=plan,
     judge=judge,

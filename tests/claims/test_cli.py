@@ -1,0 +1,90 @@
+"""The command on the real shipped models, through the real engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sizewise.cli.check import command
+from sizewise.store.database import Store
+
+
+def check(*arguments: str) -> Result:
+    result = CliRunner().invoke(command, list(arguments))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    folder = tmp_path_factory.mktemp("check")
+    result = check(
+        "--only", "retrieval", "--samples", "8", "--store", str(folder / "store.sqlite"), "--out",
+        str(folder / "page.html"), "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    return folder, json.loads(result.stdout)
+
+
+def test_a_claim_is_measured_and_every_answer_is_stored(measured: tuple[Path, dict[str, object]]) -> None:
+    folder, data = measured
+    claim = data["claims"][0]  # type: ignore[index]
+    estimate = claim["judgement"]["estimate"]
+    assert estimate["low"] <= estimate["value"] <= estimate["high"]
+    with Store(folder / "store.sqlite") as store:
+        trials = list(store.trials(str(data["study"])))
+        kinds = [m.kind for m in store.measurements(str(data["study"]))]
+    assert len(trials) >= claim["judgement"]["trials"] > 0
+    assert all(trial.engine and trial.model_hash for trial in trials)
+    assert "claim" in kinds
+    assert {"+given" in trial.key.candidate for trial in trials} == {True, False}
+
+
+def test_running_again_asks_nothing_and_finds_the_same(measured: tuple[Path, dict[str, object]]) -> None:
+    folder, data = measured
+    again = check(
+        "--only",
+        "4",
+        "--samples",
+        "8",
+        "--store",
+        str(folder / "store.sqlite"),
+        "--out",
+        str(folder / "two.html"),
+        "--json",
+    )
+    found = json.loads(again.stdout)
+    assert found["claims"][0]["judgement"] == data["claims"][0]["judgement"]  # type: ignore[index]
+
+
+def test_the_page_shows_finding_refutation_comparisons_and_published_cases(
+    measured: tuple[Path, dict[str, object]],
+) -> None:
+    page = (measured[0] / "page.html").read_text()
+    for text in ("Refuted by:", "Every comparison", "Published cases", "RETRO 7.5B", "How it was measured"):
+        assert text in page
+
+
+def test_a_stored_study_can_be_judged_without_asking(measured: tuple[Path, dict[str, object]]) -> None:
+    folder, data = measured
+    result = check(
+        "--on",
+        str(data["study"]),
+        "--only",
+        "size",
+        "--store",
+        str(folder / "store.sqlite"),
+        "--out",
+        str(folder / "on.html"),
+    )
+    assert "1. More parameters always mean better." in result.stdout
+
+
+def test_the_list_needs_no_models() -> None:
+    text = check("--list").stdout
+    assert text.count("refuted by:") == 10
+    assert len(json.loads(check("--list", "--json").stdout)) == 10
