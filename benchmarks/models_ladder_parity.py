@@ -66,7 +66,7 @@ def main() -> int:
         context = min(model.context_tokens, 512)
         asked = prompts(args.prompts, context)
         theirs = asyncio.run(through_llama_cpp(path, asked, context))
-        ours = measure.answers(reading.load(path), asked)
+        ours = measure.answers(measure.to_f16(reading.load(path)), asked)
         equal = sum(a == b for a, b in zip(ours, theirs, strict=True))
         worst = min(worst, equal / len(asked))
         print(f"{model.name:32} {equal:5} of {len(asked)} equal")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.ladder.recipe import MIX, NEWLINE, Recipe
-from sizewise.tasks.skills.catalog import training_draws
+from sizewise.tasks.skills.catalog import draws
 
 WIDTHS = (16, 24, 32, 40, 64, 96, 192, 448, 896)
 """Padded lengths: a text goes into the smallest that holds it."""
@@ -27,14 +27,17 @@ class Block:
     """Same shape: True where the byte belongs to an answer (its newline included)."""
 
 
-def texts(recipe: Recipe, seed: int) -> Iterator[tuple[bytes, int]]:
-    """Yield whole texts and the length of their prompts, without end; same recipe and seed, same texts."""
+def texts(recipe: Recipe, seed: int, *, test: bool = False) -> Iterator[tuple[bytes, int]]:
+    """Yield whole texts and the length of their prompts, without end; same recipe and seed, same texts.
+
+    `test` draws held-out items instead of training items.
+    """
     rng = Random(f"train {seed}")
     chosen = recipe.skills or tuple(MIX)
     weights = [MIX[name] for name in chosen]
     longer = 4 if recipe.context > 512 else None
-    streams = {name: training_draws(name, rng) for name in chosen}
-    far = training_draws("needle", rng, longer) if longer else None
+    streams = {name: draws(name, rng, test=test) for name in chosen}
+    far = draws("needle", rng, longer, test=test) if longer else None
     while True:
         name = rng.choices(chosen, weights)[0]
         stream = far if far and name == "needle" and rng.random() < 0.3 else streams[name]
@@ -44,9 +47,9 @@ def texts(recipe: Recipe, seed: int) -> Iterator[tuple[bytes, int]]:
             yield text, len(draw.prompt)
 
 
-def batches(recipe: Recipe, seed: int) -> Iterator[tuple[list[Block], int, int]]:
+def batches(recipe: Recipe, seed: int, *, test: bool = False) -> Iterator[tuple[list[Block], int, int]]:
     """Yield steps: blocks, tokens in them, answer bytes in them."""
-    source = texts(recipe, seed)
+    source = texts(recipe, seed, test=test)
     while True:
         by_width: dict[int, list[tuple[bytes, int]]] = defaultdict(list)
         total = answers = 0

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
-from sizewise.ladder import family, measure
+from sizewise.ladder import family, measure, reading
 from sizewise.ladder.exporting import export
 from sizewise.ladder.family import LadderModel
 from sizewise.ladder.network import Llama
+from sizewise.ladder.pruning import pruned
 from sizewise.ladder.recipe import VERSION, Recipe
 from sizewise.ladder.train import train
 
@@ -26,19 +27,27 @@ def build_all(recipes: Sequence[Recipe], out: Path, threads: int, progress: Prog
     torch.set_num_threads(threads)
     for recipe in recipes:
         began = time.monotonic()
-        model, cpu_s = build(recipe, out / "checkpoints", progress)
+        model, cpu_s = build(recipe, out, progress)
         rows = publish(recipe, model, cpu_s, out)
         write_manifest(out, rows)
         mean = sum(rows[0].scores.values()) / len(rows[0].scores)
         progress(f"{recipe.name}: done in {cpu_s:.0f} CPU-s ({time.monotonic() - began:.0f} s), mean score {mean:.3f}")
 
 
-def build(recipe: Recipe, work: Path, progress: Progress) -> tuple[Llama, float]:
-    """Return the finished model (rounded to F16), its CPU seconds; trains only what `work` does not hold yet."""
-    work.mkdir(parents=True, exist_ok=True)
-    model, cpu_s = train(recipe, work / f"{recipe.name}.pt", progress)
-    measure.round_to_f16(model)
-    return model, cpu_s
+def build(recipe: Recipe, out: Path, progress: Progress) -> tuple[Llama, float]:
+    """Return the finished model (computing as its F16 file will) and its CPU seconds; goes on from a checkpoint."""
+    checkpoint = out / "checkpoints" / f"{recipe.name}.pt"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    teacher = _member(recipe.teacher, out) if recipe.teacher else None
+    start = pruned(_member(recipe.parent, out), recipe.shape) if recipe.parent else None
+    model, cpu_s = train(recipe, checkpoint, progress, start=start, teacher=teacher)
+    return measure.to_f16(model), cpu_s
+
+
+def _member(name: str, out: Path) -> Llama:
+    """Return a finished member: the one just trained into `out`, else the shipped one."""
+    own = out / f"{name}.gguf"
+    return reading.load(own if own.exists() else family.path(name))
 
 
 def publish(recipe: Recipe, model: Llama, cpu_s: float, out: Path) -> list[LadderModel]:

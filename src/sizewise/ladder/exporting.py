@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from sizewise.ladder import gguf_file
 from sizewise.ladder.network import NORM_EPSILON, Experts, Llama
 from sizewise.ladder.quantize import FORMATS, Rows
 from sizewise.ladder.recipe import NEWLINE, VERSION, VOCABULARY, Recipe
+from sizewise.models.gguf_reading import read_gguf
+from sizewise.models.gguf_writing import write_gguf
 
+ALIGNMENT = 32
+"""Tensors start at multiples of this many bytes of the data part, which itself starts at one."""
 NORMAL_TOKEN = 1
 
 
@@ -45,15 +48,15 @@ def from_halves(rows: Rows, heads: int) -> Rows:
     return rows.reshape(heads, 2, -1, width).swapaxes(1, 2).reshape(-1, width)
 
 
-def metadata(recipe: Recipe, quantization: str, cpu_s: float) -> dict[str, gguf_file.Value]:
+def metadata(recipe: Recipe, quantization: str, cpu_s: float) -> dict[str, Any]:
     """Return the key-value part of the file."""
     shape = recipe.shape
-    found: dict[str, gguf_file.Value] = {
+    found: dict[str, Any] = {
         "general.architecture": "llama",
         "general.name": recipe.name,
         "general.license": "mit",
         "general.quantization_version": 2,
-        "general.file_type": FORMATS[quantization][1],
+        "general.file_type": FORMATS[quantization][0],
         "general.parameter_count": shape.parameters(),
         "llama.block_count": shape.layers,
         "llama.context_length": recipe.context,
@@ -71,7 +74,7 @@ def metadata(recipe: Recipe, quantization: str, cpu_s: float) -> dict[str, gguf_
         "tokenizer.ggml.pre": "default",
         "tokenizer.ggml.tokens": byte_names(),
         "tokenizer.ggml.token_type": [NORMAL_TOKEN] * VOCABULARY,
-        "tokenizer.ggml.merges": list[str](),
+        "tokenizer.ggml.merges": [],
         "tokenizer.ggml.bos_token_id": NEWLINE,
         "tokenizer.ggml.eos_token_id": NEWLINE,
         "tokenizer.ggml.add_bos_token": False,
@@ -115,10 +118,16 @@ def _feed(prefix: str, feed: Any) -> Iterator[tuple[str, Rows]]:
 
 def export(model: Llama, recipe: Recipe, path: Path, quantization: str = "F16", cpu_s: float = 0.0) -> None:
     """Write the model as GGUF; vectors and routers stay F32, all other matrices get the quantization."""
-    tensors = []
+    table, data = [], []
     for name, values in matrices(model):
-        kept = values.ndim == 1 or "gate_inp" in name
-        number, _, pack = FORMATS["F32" if kept else quantization]
-        rows = values.reshape(-1, values.shape[-1])
-        tensors.append(gguf_file.Tensor(name=name, shape=values.shape[::-1], type_number=number, data=pack(rows)))
-    gguf_file.write(path, metadata(recipe, quantization, cpu_s), tensors)
+        kind = "F32" if values.ndim == 1 or "gate_inp" in name else quantization
+        table.append((name, values.shape[::-1], kind))
+        data.append(FORMATS[kind][1](values.reshape(-1, values.shape[-1])))
+    partial = path.with_suffix(".partial")
+    write_gguf(partial, metadata(recipe, quantization, cpu_s), table)
+    with partial.open("r+b") as file:
+        file.seek(read_gguf(partial).data_start)
+        for part in data:
+            file.write(part)
+            file.seek(-file.tell() % ALIGNMENT, 1)
+    partial.replace(path)

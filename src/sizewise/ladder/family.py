@@ -39,7 +39,7 @@ class LadderModel:
     bytes: int
     sha256: str
     loss: float
-    """Held-out nats per answer byte, by torch on the F16-rounded weights."""
+    """Nats per answer byte on held-out items of its own training mix, by torch on the F16-rounded weights."""
     scores: Mapping[str, float]
     """Skill -> share of right greedy answers on 100 held-out samples, by torch on the F16-rounded weights."""
     note: str = ""

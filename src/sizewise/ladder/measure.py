@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from sizewise.ladder.batches import batches, block
-from sizewise.ladder.network import Llama
+from sizewise.ladder.network import Attention, FeedForward, Llama
 from sizewise.ladder.recipe import NEWLINE, Recipe
 from sizewise.records import Sample
 from sizewise.tasks import skills
@@ -21,12 +22,28 @@ HELD_OUT_SEED = 777
 """Seed of the samples behind the scores in the manifest; task packs use other seeds."""
 
 
-def round_to_f16(model: Llama) -> None:
-    """Round all matrices to what the F16 file will hold, in place (norms stay F32 there)."""
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim >= 2:
-                weight.copy_(weight.half().float())
+def to_f16(model: Llama) -> Llama:
+    """Return the same model, changed to compute as an F16 file does in llama.cpp on a CPU.
+
+    Matrices are rounded to F16, and so is what they are multiplied with: activations, queries, keys and values.
+    Sums stay float32. Routers of experts are left alone.
+    """
+    for name, weight in model.named_parameters():
+        if "router" not in name:
+            weight.data = weight.data.half().float()
+    for module in model.modules():
+        if isinstance(module, Attention):
+            module.f16_cache = True
+            module.register_forward_pre_hook(_round_first)
+            module.o.register_forward_pre_hook(_round_first)
+        elif isinstance(module, FeedForward):
+            module.register_forward_pre_hook(_round_first)
+            module.down.register_forward_pre_hook(_round_first)
+    return model
+
+
+def _round_first(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return inputs[0].half().float(), *inputs[1:]
 
 
 @torch.inference_mode()
@@ -49,7 +66,7 @@ def _answers(model: Llama, prompts: list[bytes], limit: int) -> list[str]:
         tokens = torch.from_numpy(block([(row, 0) for row in rows], max(map(len, rows))).tokens.astype("int64"))
         ends = torch.tensor([len(row) - 1 for row in rows])
         hidden = model.hidden(tokens)[torch.arange(len(rows)), ends]
-        chosen = model.logits(hidden).argmax(dim=-1).tolist()
+        chosen = model.logits(hidden.half().float()).argmax(dim=-1).tolist()
         for index, token in zip(open_rows, chosen, strict=True):
             texts[index].append(token)
         open_rows = [i for i, token in zip(open_rows, chosen, strict=True) if token != NEWLINE]
@@ -82,9 +99,9 @@ def scores(model: Llama, samples: int = 100, names: Sequence[str] | None = None)
 
 @torch.inference_mode()
 def loss(model: Llama, recipe: Recipe, tokens: int = 60_000, seed: int = HELD_OUT_SEED) -> float:
-    """Return the mean cross-entropy in nats per answer byte on texts that another seed draws."""
+    """Return the mean cross-entropy in nats per answer byte on held-out items of the recipe's mix."""
     total = count = seen = 0.0
-    for blocks, size, answer_bytes in batches(recipe, seed):
+    for blocks, size, answer_bytes in batches(recipe, seed, test=True):
         for part in blocks:
             data = torch.from_numpy(part.tokens.astype("int64"))
             mask = torch.from_numpy(part.answers[:, 1:])

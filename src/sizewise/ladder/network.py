@@ -57,6 +57,8 @@ class Attention(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
+        self.f16_cache = False
+        """Round queries, keys and values to F16, as an engine with an F16 cache does."""
         self.q = nn.Linear(shape.width, shape.heads * shape.head_dim, bias=False)
         self.k = nn.Linear(shape.width, shape.kv_heads * shape.head_dim, bias=False)
         self.v = nn.Linear(shape.width, shape.kv_heads * shape.head_dim, bias=False)
@@ -68,11 +70,13 @@ class Attention(nn.Module):
         heads, shared, dim = self.shape.heads, self.shape.kv_heads, self.shape.head_dim
         mixed = F.linear(x, torch.cat((self.q.weight, self.k.weight, self.v.weight)))
         qk, v = mixed.view(batch, length, -1, dim).split((heads + shared, shared), dim=2)
-        pairs = torch.view_as_complex(qk.float().reshape(batch, length, heads + shared, dim // 2, 2))
+        pairs = torch.view_as_complex(qk.reshape(batch, length, heads + shared, dim // 2, 2))
         qk = torch.view_as_real(pairs * turn).flatten(3)
         q, k = qk.transpose(1, 2).split((heads, shared), dim=1)
         k = k.repeat_interleave(heads // shared, dim=1)
-        v = v.float().transpose(1, 2).repeat_interleave(heads // shared, dim=1)
+        v = v.transpose(1, 2).repeat_interleave(heads // shared, dim=1)
+        if self.f16_cache:
+            q, k, v = q.half().float(), k.half().float(), v.half().float()
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.o(y.transpose(1, 2).reshape(batch, length, -1))
 

@@ -133,14 +133,14 @@ def _nearest(values: Rows) -> Packed:
     return np.searchsorted(middles, values).astype(np.uint8)
 
 
-FORMATS: dict[str, tuple[int, int, Callable[[Rows], bytes]]] = {
-    "F32": (0, 0, f32),
-    "F16": (1, 1, f16),
-    "Q4_0": (2, 2, q4_0),
-    "Q4_1": (3, 3, q4_1),
-    "Q5_0": (6, 8, q5_0),
-    "Q5_1": (7, 9, q5_1),
-    "Q8_0": (8, 7, q8_0),
-    "IQ4_NL": (20, 25, iq4_nl),
+FORMATS: dict[str, tuple[int, Callable[[Rows], bytes]]] = {
+    "F32": (0, f32),
+    "F16": (1, f16),
+    "Q4_0": (2, q4_0),
+    "Q4_1": (3, q4_1),
+    "Q5_0": (8, q5_0),
+    "Q5_1": (9, q5_1),
+    "Q8_0": (7, q8_0),
+    "IQ4_NL": (25, iq4_nl),
 }
-"""Format -> ggml's number of the tensor type, llama.cpp's number of the file type, quantizer."""
+"""Format -> llama.cpp's number of the file type, quantizer."""

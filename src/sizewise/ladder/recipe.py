@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sizewise.errors import ConfigError
 
@@ -110,8 +110,18 @@ SHAPES: dict[str, Shape] = {
     "127k": Shape(width=64, layers=3, heads=4, kv_heads=2, head_dim=16, hidden=128),
     "419k": Shape(width=96, layers=4, heads=3, kv_heads=1, head_dim=32, hidden=256),
     "1m3": Shape(width=192, layers=4, heads=6, kv_heads=2, head_dim=32, hidden=384),
+    "270k": Shape(width=96, layers=4, heads=3, kv_heads=1, head_dim=32, hidden=128),
+    "26k": Shape(width=32, layers=2, heads=2, kv_heads=1, head_dim=16, hidden=64),
+    "65k": Shape(width=64, layers=2, heads=4, kv_heads=2, head_dim=16, hidden=64),
+    "moe-91k": Shape(width=32, layers=3, heads=2, kv_heads=1, head_dim=16, hidden=64, experts=4, experts_used=2),
+    "dense-91k": Shape(width=32, layers=3, heads=2, kv_heads=1, head_dim=16, hidden=256),
+    "dense-54k": Shape(width=32, layers=3, heads=2, kv_heads=1, head_dim=16, hidden=128),
 }
 MILLION = 1_000_000
+
+GRID = (("14k", 0.02), ("26k", 0.015), ("36k", 0.015), ("65k", 0.01), ("127k", 0.01))
+"""Sizes and learning rates of the compute grid (`isoflop.py`)."""
+GRID_FLOPS = (6e10, 1.8e11, 5.4e11)
 
 BASE: tuple[Recipe, ...] = (
     Recipe(name="ladder-14k", size="14k", tokens=8 * MILLION, learning_rate=0.02),
@@ -121,7 +131,68 @@ BASE: tuple[Recipe, ...] = (
     Recipe(name="ladder-1m3", size="1m3", tokens=5 * MILLION),
 )
 
-ALL: tuple[Recipe, ...] = BASE
+QUANTIZATIONS = ("F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL")
+"""What widths below 256 allow: blocks of 32. The 2- and 3-bit formats of llama.cpp need blocks of 256."""
+CONTEXT_SKILLS = ("needle", "lookup", "unanswerable", "copy")
+
+SEEDS: tuple[Recipe, ...] = tuple(
+    replace(recipe, name=f"{recipe.name}-s{seed}", kind="seed", seed=seed) for seed in (2, 3) for recipe in BASE[:3]
+)
+VARIANTS: tuple[Recipe, ...] = (
+    Recipe(name="ladder-1m3-undertrained", size="1m3", kind="undertrained", tokens=MILLION),
+    Recipe(name="ladder-36k-overtrained", size="36k", kind="overtrained", tokens=30 * MILLION, learning_rate=0.015),
+    Recipe(
+        name="ladder-36k-distilled",
+        size="36k",
+        kind="distilled",
+        tokens=10 * MILLION,
+        learning_rate=0.015,
+        teacher="ladder-127k",
+        note="same tokens and seed as ladder-36k; learns the odds that ladder-127k gives",
+    ),
+    Recipe(
+        name="ladder-36k-adder",
+        size="36k",
+        kind="specialist",
+        tokens=5 * MILLION,
+        learning_rate=0.015,
+        skills=("add2", "add3"),
+        note="trained on sums alone",
+    ),
+    Recipe(name="ladder-moe-91k", size="moe-91k", kind="experts", tokens=6 * MILLION, learning_rate=0.015),
+    Recipe(name="ladder-dense-91k", size="dense-91k", kind="dense twin", tokens=6 * MILLION, learning_rate=0.015),
+    Recipe(name="ladder-dense-54k", size="dense-54k", kind="dense twin", tokens=6 * MILLION, learning_rate=0.015),
+    Recipe(
+        name="ladder-36k-short",
+        size="36k",
+        kind="context",
+        tokens=6 * MILLION,
+        learning_rate=0.015,
+        context=128,
+        skills=CONTEXT_SKILLS,
+        note="lookups in texts of at most 128 bytes",
+    ),
+    Recipe(
+        name="ladder-36k-long",
+        size="36k",
+        kind="context",
+        tokens=6 * MILLION,
+        learning_rate=0.015,
+        context=896,
+        skills=CONTEXT_SKILLS,
+        note="the same lookups in texts of up to 896 bytes",
+    ),
+    Recipe(
+        name="ladder-419k-pruned",
+        size="270k",
+        kind="pruned",
+        tokens=MILLION,
+        learning_rate=0.003,
+        parent="ladder-419k",
+        note="half of the feed-forward channels of ladder-419k removed by weight size, then healed",
+    ),
+)
+ALL: tuple[Recipe, ...] = (*BASE, *SEEDS, *VARIANTS)
 
 
 def find(name: str) -> Recipe:

@@ -5,6 +5,6 @@ item's text decides which it is (`draw.held_out`). Not covered here: scoring (th
 anything a real language model would need beyond a bare prompt.
 """
 
-from sizewise.tasks.skills.catalog import MAX_ANSWER_TOKENS, SKILLS, load, names, training_draws
+from sizewise.tasks.skills.catalog import MAX_ANSWER_TOKENS, SKILLS, draws, load, names
 
-__all__ = ["MAX_ANSWER_TOKENS", "SKILLS", "load", "names", "training_draws"]
+__all__ = ["MAX_ANSWER_TOKENS", "SKILLS", "draws", "load", "names"]

@@ -68,9 +68,9 @@ def groups(name: str, rng: Random, level: int | None, *, test: bool) -> Iterator
             yield group
 
 
-def training_draws(name: str, rng: Random, level: int | None = None) -> Iterator[Draw]:
-    """Yield single training draws of a skill, without end: never a test item, never a test-only phrasing."""
-    for group in groups(name, rng, level, test=False):
+def draws(name: str, rng: Random, level: int | None = None, *, test: bool = False) -> Iterator[Draw]:
+    """Yield single draws of a skill, without end: items of one side of the split, never a test-only phrasing."""
+    for group in groups(name, rng, level, test=test):
         yield rng.choice([draw for draw in group if not draw.test_only])
 
 

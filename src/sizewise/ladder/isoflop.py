@@ -1,0 +1,72 @@
+"""A grid of tiny runs, sizes by compute budgets, for fitting scaling laws: loss at the end of each run.
+
+Every run has its own learning-rate fall and the recipe of the ladder, so the losses are comparable. Compute is
+6 x non-embedding-plus-embedding parameters x tokens. Run: `python -m sizewise.ladder.isoflop OUT.csv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from sizewise.ladder import measure
+from sizewise.ladder.recipe import GRID, GRID_FLOPS, Recipe
+from sizewise.ladder.train import train
+
+FIELDS = ("name", "n_params_nonembedding", "n_params_total", "tokens", "loss", "seed", "budget_flops", "cpu_s")
+
+
+def runs(seed: int) -> list[tuple[Recipe, float]]:
+    """Return the recipes of the grid with their budgets, cheapest budget first.
+
+    >>> len(runs(1))
+    15
+    """
+    found = []
+    for budget in GRID_FLOPS:
+        for size, learning_rate in GRID:
+            shape = Recipe(name="", size=size, tokens=0).shape
+            recipe = Recipe(
+                name=f"isoflop-{size}",
+                size=size,
+                tokens=int(budget / (6 * shape.parameters())),
+                seed=seed,
+                batch_tokens=1536,
+                learning_rate=learning_rate,
+            )
+            found.append((recipe, budget))
+    return found
+
+
+def main() -> None:
+    """Train what the CSV does not hold yet, a row per run."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    done = set()
+    if args.out.exists():
+        with args.out.open(newline="") as file:
+            done = {(row["name"], row["budget_flops"], row["seed"]) for row in csv.DictReader(file)}
+    else:
+        args.out.write_text(",".join(FIELDS) + "\n")
+    for recipe, budget in runs(args.seed):
+        if (recipe.name, f"{budget:g}", str(recipe.seed)) in done:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            model, cpu_s = train(recipe, Path(folder) / "run.pt", lambda line: print(line, file=sys.stderr, flush=True))
+        shape = recipe.shape
+        row = [recipe.name, shape.non_embedding(), shape.parameters(), recipe.tokens]
+        row += [round(measure.loss(model, recipe, tokens=150_000), 5), recipe.seed, f"{budget:g}", round(cpu_s, 1)]
+        with args.out.open("a", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow(row)
+
+
+if __name__ == "__main__":
+    main()
