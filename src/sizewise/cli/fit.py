@@ -25,9 +25,7 @@ UNKNOWN_QUALITY = "quality: not known for your task, measure it: "
 @click.option("--engine", type=click.Choice(["llama.cpp", "vllm"]), default="llama.cpp", show_default=True)
 @click.option("--cpu", is_flag=True, help="Leave GPUs out.")
 @click.option("--min-speed", default=5.0, show_default=True, help="Tokens per second below which a model comes later.")
-@click.option(
-    "--evidence", help="Order by published results of this test (see `sizewise models`); few models have any."
-)
+@click.option("--evidence", help="Order by published results of this test; few models have any.")
 @click.option("--limit", default=15, show_default=True, type=click.IntRange(1), help="Rows to print.")
 @click.option("--usd-per-hour", type=float, help="What the machine costs an hour; adds the cost of 1,000 answers.")
 @click.option("--all", "show_all", is_flag=True, help="Show what does not fit too, with the reason.")
@@ -39,7 +37,7 @@ def command(models: tuple[str, ...], limit: int, show_all: bool, as_json: bool, 
     never derived from size: where no published result is known, the table says how to measure it.
     """
     from sizewise.prediction.catalog_facts import entries
-    from sizewise.prediction.ranking import judge_shapes, rank
+    from sizewise.prediction.ranking import judge_shapes, one_of_each_shape, rank, starting_set
 
     machine, demand = _machine(asked), _demand(asked)
     chosen = [entry for entry in entries() if not models or any(part.lower() in entry.name.lower() for part in models)]
@@ -48,7 +46,9 @@ def command(models: tuple[str, ...], limit: int, show_all: bool, as_json: bool, 
     judged = judge_shapes(machine, demand, frozenset(entry.shape for entry in chosen) if models else None)
     options = rank(chosen, judged, demand, evidence=asked["evidence"])
     fitting = [option for option in options if option.fits]
-    shown = (options if show_all or models else fitting)[:limit]
+    first = [] if asked["evidence"] or models else starting_set(fitting)
+    rest = [option for option in one_of_each_shape(options if show_all or models else fitting) if option not in first]
+    shown = [*first, *rest][:limit]
     rows = [_row(option, machine, demand, asked) for option in shown]
     if as_json:
         _print_json(machine, demand, rows, options, fitting)

@@ -115,6 +115,14 @@ def rank(
     return sorted(options, key=lambda option: (*order(option), option.entry.name))
 
 
+def one_of_each_shape(options: Sequence[Option]) -> list[Option]:
+    """Return the first option of each shape: fine-tunes of one model need and do exactly the same here."""
+    seen: dict[str, Option] = {}
+    for option in options:
+        seen.setdefault(option.entry.shape, option)
+    return list(seen.values())
+
+
 _SIZE = re.compile(r"[-_ ]?\d+(?:\.\d+)?[BbMm](?![a-z])(?:-[AE]\d+(?:\.\d+)?[Bb])?")
 
 
