@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sizewise.models.safetensors_reading import parse_json
 
-_SAFE = re.compile(r"[A-Za-z0-9._-]+")
+_SAFE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _MANIFEST_BYTES = 2**20
 
 
