@@ -11,6 +11,10 @@ Scorer = Callable[[Sample, Completion], Score]
 """Judges one answer. Pure, except for scorers that run code in the sandbox or ask a judge."""
 
 
+def _ready() -> None:
+    """Most tasks can be scored anywhere."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """Samples and the way to judge an answer."""
@@ -22,6 +26,8 @@ class Task:
     """Enough for every right answer; a study may set less or more."""
     stop: tuple[str, ...] = ()
     description: str = ""
+    ready: Callable[[], None] = _ready
+    """Raises `SizewiseError` where the task cannot be scored on this machine (no sandbox): ask before any call."""
     bare_prompts: bool = False
     """Samples are texts to continue, not turns of a chat (`Settings.chat` should be False): the ladder's skills."""
     slow_scorer: bool = False

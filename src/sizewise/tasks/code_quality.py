@@ -16,8 +16,9 @@ _BRANCHES = (ast.If, ast.For, ast.While, ast.ExceptHandler, ast.IfExp, ast.Asser
 _BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.AsyncFor, ast.AsyncWith)
 _DANGEROUS = {
     "eval": "eval of text", "exec": "exec of text", "compile": "compile of text", "__import__": "import by name",
-    "os.system": "shell command", "os.popen": "shell command", "pickle.loads": "unpickling", "pickle.load": "unpickling",
-    "marshal.loads": "unmarshalling", "yaml.load": "yaml.load without a safe loader", "tempfile.mktemp": "mktemp race",
+    "os.system": "shell command", "os.popen": "shell command", "pickle.loads": "unpickling",
+    "pickle.load": "unpickling", "marshal.loads": "unmarshalling", "yaml.load": "yaml.load without a safe loader",
+    "tempfile.mktemp": "mktemp race",
     "hashlib.md5": "weak hash", "hashlib.sha1": "weak hash", "random.seed": "predictable random numbers",
 }  # fmt: skip
 

@@ -108,16 +108,24 @@ def side(text: str) -> str:
     return "test" if hashlib.sha256(text.encode()).digest()[0] % 2 == 0 else "train"
 
 
+_PATIENCE = 200
+"""Draws from the other side of the split before this side counts as empty."""
+
+
 def draws(pack: Pack, kind: Kind, level: int, seed: int, split: str) -> Iterator[tuple[Draft, ...]]:
-    """Yield clusters of one kind at one level without end, all on one side of the split."""
+    """Yield clusters of one kind at one level, all on one side of the split; ends only where that side is empty."""
     if split not in ("train", "test"):
         raise ConfigError(f"pack {pack.name!r} has no split {split!r}; expected test or train")
     rng = Random(f"{pack.name}/{kind.name}/{level}/{seed}/{split}")
-    while True:
+    missed = 0
+    while missed < _PATIENCE:
         made = kind.make(rng, level)
         group = made if isinstance(made, tuple) else (made,)
         if side(group[0].prompt()) == split:
+            missed = 0
             yield group
+        else:
+            missed += 1
 
 
 def to_sample(pack: Pack, kind: Kind, level: int, identity: str, cluster: str | None, draft: Draft) -> Sample:

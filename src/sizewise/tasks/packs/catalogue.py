@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -28,7 +29,7 @@ PACKS: tuple[str, ...] = (
 )
 LEVELS = (0, 1, 2, 3, 4)
 _OPTIONS = frozenset({"split", "kind", "tokens", "unsafe_local"})
-_PATIENCE = 4000
+_PATIENCE = 1000
 """Draws without a new item before a kind counts as exhausted."""
 
 
@@ -69,6 +70,7 @@ def load_pack(asked: TaskRef, default_samples: int) -> Task:
         max_output_tokens=_length(pack, asked.level),
         stop=("\n",) if asked.level == 0 else (),
         description=f"{pack.title}; {_level_text(pack, asked.level)}",
+        ready=_ready(pack, asked),
         bare_prompts=asked.level == 0,
     )
 
@@ -150,12 +152,22 @@ def _sized(kind: Kind, asked: TaskRef) -> Kind:
 def _fresh(source: Iterator[tuple[Draft, ...]], seen: set[str]) -> tuple[Draft, ...]:
     """Return the next cluster not met before; empty when its kind has no more."""
     for _ in range(_PATIENCE):
-        group = next(source)
+        group = next(source, ())
+        if not group:
+            break
         keys = {draft.prompt() + (draft.system or "") for draft in group}
         if len(keys) == len(group) and not keys & seen:
             seen |= keys
             return group
     return ()
+
+
+def _ready(pack: Pack, asked: TaskRef) -> Callable[[], None]:
+    if pack.name != "code" or asked.level == 0:
+        return lambda: None
+    from sizewise.tasks.sandbox.run import require
+
+    return partial(require, unsafe_local=bool(asked.options.get("unsafe_local", False)))
 
 
 def _scorer(pack: Pack, asked: TaskRef) -> Scorer:

@@ -74,7 +74,7 @@ def _number(rng: Random, level: int) -> Draft:
 
 
 def _spelled(text: str) -> str:
-    """Return number words in the one form behind different spellings: joint, no "and", no plural s, no "ein" hundred."""
+    """Return the one form behind different spellings of number words: joint, no "and", no plural s, no "ein"."""
     folded = normalize(text).replace(" and ", " ")
     joint = folded.replace(" et ", " ").replace(" ", "")
     joint = joint.replace("vingts", "vingt").replace("cents", "cent")

@@ -37,23 +37,16 @@ class Counted(int):
     work = 0
 
 
-def counting(name, plain):
+def counting(operation):
     def method(self, *others):
         Counted.work += 1
-        result = plain(self, *others)
-        return Counted(result) if type(result) is int else result
+        result = operation(self, *others)
+        return Counted(result) if type(result) is int and others else result
     return method
 
 
-for name in ("add", "radd", "sub", "rsub", "mul", "rmul", "mod", "floordiv", "lt", "le", "gt", "ge", "eq", "ne", "hash"):
-    plain = getattr(int, f"__{name}__")
-    if name == "hash":
-        def method(self):
-            Counted.work += 1
-            return int.__hash__(self)
-        Counted.__hash__ = method
-    else:
-        setattr(Counted, f"__{name}__", counting(name, plain))
+for name in "add radd sub rsub mul rmul mod floordiv lt le gt ge eq ne hash".split():
+    setattr(Counted, f"__{name}__", counting(getattr(int, f"__{name}__")))
 
 
 def counted(value):

@@ -31,6 +31,19 @@ def probe() -> Probe:
     return Probe(kind=None, reasons=(*reasons, why_container))
 
 
+def require(*, unsafe_local: bool = False) -> None:
+    """Raise `SandboxRefused` where `run_python` would."""
+    if probe().kind is None and not unsafe_local:
+        raise SandboxRefused(_refusal(probe()))
+
+
+def _refusal(offer: Probe) -> str:
+    return (
+        f"generated code cannot be run safely here: {'; '.join(offer.reasons)}. Install bubblewrap, or pass "
+        "--unsafe-local: then only resource limits hold, and the code can read your files and use the network."
+    )
+
+
 def run_python(job: Job, *, unsafe_local: bool = False) -> Outcome:
     """Return the outcome of a Python program run in the sandbox.
 
@@ -47,7 +60,4 @@ def run_python(job: Job, *, unsafe_local: bool = False) -> Outcome:
         raise SandboxRefused(f"the container engine went away: {why}")
     if unsafe_local:
         return local.run(job)
-    raise SandboxRefused(
-        f"generated code cannot be run safely here: {'; '.join(offer.reasons)}. Install bubblewrap, or pass "
-        "--unsafe-local: then only resource limits hold, and the code can read your files and use the network."
-    )
+    raise SandboxRefused(_refusal(offer))
