@@ -149,9 +149,9 @@ class Group:
 
 
 def plain_sizes(subjects: Sequence[Subject]) -> list[Group]:
-    """Return the plain sizes, smallest first, each with all its seeds, unquantized."""
+    """Return the plain models of known size, smallest first, each with all its seeds, unquantized."""
     plain = [s for s in subjects if s.kind in ("base", "seed") and is_full(s) and s.candidate.retrieval == "none"]
-    return group_by(plain, lambda s: s.size or f"{s.total or 0:g}")
+    return group_by([s for s in plain if s.total], lambda s: s.size or f"{s.total:g}")
 
 
 def of_kind(subjects: Sequence[Subject], kind: str) -> list[Group]:

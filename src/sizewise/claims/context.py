@@ -76,7 +76,14 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
             gap = results.contrast(long, large, [near], seeds).estimate()
             label = f"{long.name} minus {large.name}, {BYTES[level]} bytes"
             rows.append(Row(label=label, estimate=gap, unit="score"))
+    for short in of_kind(subjects, "context"):
+        if (short.subjects[0].context_tokens or 0) < (long.subjects[0].context_tokens or 0) and results.common(
+            [short], [far]
+        ):
+            gap = results.contrast(long, short, [far], seeds).estimate()
+            rows.append(Row(label=f"{long.name} minus its short twin, 768 bytes", estimate=gap, unit="score"))
     tasks = [task_name(skill_ref(SKILL, 1, level)) for level in LEVELS]
+    narrow = f"{long.name} was trained on {', '.join(long.subjects[0].skills)} alone: part of its lead is that"
     return Judgement(
         claim=KEY, finding=finding,
         words=f"{long.name} (context {long.subjects[0].context_tokens}) against {large.name} "
@@ -84,7 +91,8 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
         f"768 bytes: {contrast.value:+.3f}.",
         estimate=contrast.estimate(), unit="score on 768-byte texts, long context minus larger", rows=tuple(rows),
         trials=results.count([n for s, b, _ in measured for n in (*s.candidates, *b.candidates)], tasks),
-        caveats=("every engine was given room for the text: what is tested is the model, not its limit setting",),
+        caveats=("every engine was given room for the text: what is tested is the model, not its limit setting",)
+        + ((narrow,) if long.subjects[0].skills else ()),
         next_step="sizewise run --task long_context --model NAME@URL",
     )  # fmt: skip
 

@@ -38,45 +38,52 @@ def plan(subjects: Sequence[Subject], samples: int) -> Plan:
 
 
 def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
-    """Supported when a smaller size with passages is better for sure than the largest without (Holm over sizes)."""
+    """Supported when a smaller size with passages is better for sure than the largest without (Holm over all)."""
     groups = plain_sizes(subjects)
     task = task_name(skill_ref(SKILL, 1))
     tasks = [task] if task in results.tasks else list(results.tasks)
     measured = []
     for small in groups[:-1]:
-        for arm in ARMS:
-            helped = _with(small, arm)
+        for helped in with_passages(small, subjects):
             shared = results.common([helped, groups[-1]], tasks)
             if shared:
-                measured.append((small, arm, shared, results.contrast(helped, groups[-1], shared, groups)))
+                measured.append((small, helped, shared, results.contrast(helped, groups[-1], shared, groups)))
     if not measured:
         return not_measured(KEY, _NEEDS)
     better = holm_any([contrast.p_greater for *_, contrast in measured])
     worse = holm_any([contrast.p_less for *_, contrast in measured])
     finding = Finding.SUPPORTED if any(better) else Finding.REFUTED if all(worse) else Finding.UNDECIDED
-    small, arm, _, contrast = next((m for m, sure in zip(measured, better, strict=True) if sure), measured[-1])
+    small, helped, _, contrast = next((m for m, sure in zip(measured, better, strict=True) if sure), measured[-1])
+    large = groups[-1]
     rows = tuple(
-        Row(label=f"{s.name} + {a} minus {groups[-1].name}", estimate=c.estimate(), unit="score")
-        for s, a, _, c in measured
+        Row(label=f"{h.name} minus {large.name}", estimate=c.estimate(), unit="score") for _, h, _, c in measured
     )
+    alone = [group.candidates for group in groups]
+    names = [name for names in (*alone, *(h.candidates for _, h, *_ in measured)) for name in names]
     return Judgement(
         claim=KEY, finding=finding,
-        words=f"{small.name} with the passage ({arm}) against {groups[-1].name} from memory, "
-        f"{groups[-1].total / max(small.total, 1):.0f} times larger: {contrast.value:+.3f}.",
+        words=f"{helped.name} against {large.name} from memory, {large.total / small.total:.0f} times larger: "
+        f"{contrast.value:+.3f}.",
         estimate=contrast.estimate(), unit="score, small with retrieval minus largest without", rows=rows,
-        trials=results.count([name for group in groups for name in _names(group)], tasks),
+        trials=results.count(names, tasks),
         caveats=("training showed these facts to all sizes; facts it never showed would favour retrieval more",),
         next_step="sizewise tasks retrieval   (the pack for served models)",
     )  # fmt: skip
 
 
-def _names(group: Group) -> list[str]:
-    return [name for plain in group.candidates for name in (plain, *(f"{plain}+{arm}" for arm in ARMS))]
-
-
-def _with(group: Group, arm: str) -> Group:
-    subjects = tuple(replace(s, candidate=with_retrieval(s.candidate, arm)) for s in group.subjects)
-    return Group(name=f"{group.name} + {arm}", subjects=subjects)
+def with_passages(small: Group, subjects: Sequence[Subject]) -> list[Group]:
+    """Return the same models given passages: a study's own candidates, else the arms that the plan adds."""
+    model = small.subjects[0].candidate.model
+    own = [s for s in subjects if s.candidate.model == model and s.candidate.retrieval != "none"]
+    if own:
+        return [Group(name=subject.name, subjects=(subject,)) for subject in own]
+    return [
+        Group(
+            name=f"{small.name} + {arm}",
+            subjects=tuple(replace(s, candidate=with_retrieval(s.candidate, arm)) for s in small.subjects),
+        )
+        for arm in ARMS
+    ]
 
 
 CLAIM = Claim(
