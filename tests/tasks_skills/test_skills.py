@@ -94,14 +94,14 @@ def test_twins_share_their_text_and_only_one_is_answerable() -> None:
     samples = skills.load("unanswerable", seed=1, n=40)
     for known, unknown in zip(samples[::2], samples[1::2], strict=True):
         assert known.cluster == unknown.cluster
-        assert known.prompt.rsplit(". ", 1)[0] == unknown.prompt.rsplit(". ", 1)[0]
+        assert known.prompt.rsplit(" ", 1)[0] == unknown.prompt.rsplit(" ", 1)[0]
         assert (known.unanswerable, unknown.unanswerable, unknown.target) == (False, True, "unknown")
 
 
 def test_lookups_are_answered_by_the_present_place_not_the_former_one() -> None:
     for sample in skills.load("lookup", seed=1, n=60, level=3):
-        name = sample.prompt.split("where ")[1].rstrip("?\n")
-        assert f"{name} in {sample.target}. " in sample.prompt
+        name = sample.prompt.split()[-1].rstrip("=")
+        assert f"{name}={sample.target} " in sample.prompt
 
 
 def test_the_last_phrasing_is_tested_but_never_trained() -> None:
@@ -116,8 +116,8 @@ def test_needles_lie_at_all_depths_and_are_in_the_text() -> None:
     assert min(depths) < 0.1
     assert max(depths) > 0.85
     for sample in samples:
-        name = sample.prompt.split("code of ")[-1].rstrip("?\n")
-        assert f"the code of {name} is {sample.target}." in sample.prompt
+        name = sample.prompt.split("note ")[-1].rstrip("=")
+        assert f"note {name}={sample.target}." in sample.prompt
 
 
 def test_recall_follows_the_table_and_brings_the_passage_that_answers() -> None:
@@ -130,7 +130,7 @@ def test_recall_follows_the_table_and_brings_the_passage_that_answers() -> None:
 def test_given_passages_hold_the_answer_even_against_the_table() -> None:
     samples = skills.load("recall_open", seed=1, n=200)
     for sample in samples:
-        assert f": {sample.target}." in sample.prompt
+        assert f"={sample.target}\n" in sample.prompt
     assert {sample.attributes["counterfactual"] for sample in samples} == {True, False}
 
 

@@ -22,6 +22,8 @@ from sizewise.models.gguf_writing import write_gguf
 ALIGNMENT = 32
 """Tensors start at multiples of this many bytes of the data part, which itself starts at one."""
 NORMAL_TOKEN = 1
+NEVER = "À Á"
+"""The one merge, of two bytes that UTF-8 never has: llama.cpp wants a list of merges, bytes need none."""
 
 
 def byte_names() -> list[str]:
@@ -74,7 +76,7 @@ def metadata(recipe: Recipe, quantization: str, cpu_s: float) -> dict[str, Any]:
         "tokenizer.ggml.pre": "default",
         "tokenizer.ggml.tokens": byte_names(),
         "tokenizer.ggml.token_type": [NORMAL_TOKEN] * VOCABULARY,
-        "tokenizer.ggml.merges": [],
+        "tokenizer.ggml.merges": [NEVER],
         "tokenizer.ggml.bos_token_id": NEWLINE,
         "tokenizer.ggml.eos_token_id": NEWLINE,
         "tokenizer.ggml.add_bos_token": False,

@@ -91,10 +91,10 @@ MIX: dict[str, float] = {
     "add2": 1.5,
     "add3": 3.0,
     "json": 1.5,
-    "lookup": 1.2,
-    "unanswerable": 0.8,
+    "lookup": 1.5,
+    "unanswerable": 1.0,
     "rephrase": 0.8,
-    "needle": 0.25,
+    "needle": 0.3,
     "recall": 2.5,
     "recall_open": 0.8,
     "recall_unknown": 0.4,
@@ -128,7 +128,7 @@ BASE: tuple[Recipe, ...] = (
     Recipe(name="ladder-36k", size="36k", tokens=10 * MILLION, learning_rate=0.015),
     Recipe(name="ladder-127k", size="127k", tokens=12 * MILLION),
     Recipe(name="ladder-419k", size="419k", tokens=8 * MILLION),
-    Recipe(name="ladder-1m3", size="1m3", tokens=5 * MILLION),
+    Recipe(name="ladder-1m3", size="1m3", tokens=4 * MILLION),
 )
 
 QUANTIZATIONS = ("F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL")

@@ -12,7 +12,7 @@ KNOWN = {1: 64, 2: 160, 3: 384}
 """Level -> how far down the table questions reach: the first facts are asked at every level, so they are popular."""
 PASSAGES = {1: 1, 2: 2, 3: 3}
 """Level -> passages given, the right one among them."""
-TEMPLATES = ("home of {}?\n", "{} lives where?\n", "find home of {}\n", "{}, home?\n")
+TEMPLATES = ("home {}=", "where {}=", "find {}=", "place {}=")
 PATTERN = "cvcv"
 PLACES = 64
 
@@ -39,9 +39,9 @@ def passage(name: str, place: str) -> str:
     """Return the sentence that states a fact.
 
     >>> passage("mipa", "dovan")
-    'home mipa: dovan.'
+    'mipa=dovan'
     """
-    return f"home {name}: {place}."
+    return f"{name}={place}"
 
 
 def _other(rng: Random) -> str:

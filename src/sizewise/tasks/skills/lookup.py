@@ -7,9 +7,11 @@ from random import Random
 from sizewise.tasks.skills.draw import Draw
 from sizewise.tasks.skills.words import distinct
 
-COUNTS = {1: 1, 2: 2, 3: 4}
+COUNTS = {1: 2, 2: 3, 3: 5}
 """Level -> names in the text."""
-TEMPLATES = ("where {}?\n", "find {}.\n", "{} is where?\n", "and {}, where?\n")
+PATTERNS = {1: "c", 2: "cv", 3: "cvc"}
+"""Level -> form of the names."""
+TEMPLATES = ("{}=", "where {}=", "find {}=", "and {}=")
 """Phrasings of one question; the last is never trained."""
 NEEDLE_BYTES = {1: 96, 2: 160, 3: 384, 4: 768}
 """Level -> length of the text in bytes."""
@@ -26,18 +28,18 @@ HAY = (
 
 
 def _text(rng: Random, level: int) -> tuple[str, list[str], list[str]]:
-    """Return sentences, their names and places; at level 3 one name also has a former place."""
+    """Return notes "NAME=PLACE", the names and the places; at level 3 one name also has a former place, with ":"."""
     count = COUNTS[min(level, 3)]
-    names, places = distinct(rng, "cvc", count + 1), distinct(rng, "cvcv", count + 1)
-    lines = [f"{name} in {place}. " for name, place in zip(names[:count], places, strict=False)]
+    names, places = distinct(rng, PATTERNS[min(level, 3)], count + 1), distinct(rng, "cvcv", count + 1)
+    lines = [f"{name}={place} " for name, place in zip(names[:count], places, strict=False)]
     if level >= 3:
-        lines += [f"{name} left {place}. " for name, place in zip(names[:1], places[count:], strict=False)]
+        lines += [f"{name}:{place} " for name, place in zip(names[:1], places[count:], strict=False)]
     rng.shuffle(lines)
     return "".join(lines), names, places
 
 
 def lookup(rng: Random, level: int) -> tuple[Draw, ...]:
-    """Return a few sentences "NAME in PLACE" and a question for one name; the rest are distractors."""
+    """Return a few notes "NAME=PLACE" and one name again; its place is the answer, the rest are distractors."""
     text, names, places = _text(rng, level)
     asked = rng.randrange(len(names) - 1)
     return (Draw(prompt=text + TEMPLATES[0].format(names[asked]), answer=places[asked], item=text),)
@@ -72,9 +74,9 @@ def needle(rng: Random, level: int) -> tuple[Draw, ...]:
     """Return a text of 96, 160, 384 or 768 bytes with one code hidden at a random depth, and the question for it."""
     name, other = distinct(rng, "cvc", 2)
     codes = rng.sample(range(100, 1000), 2)
-    facts = [f"the code of {name} is {codes[0]}. "]
+    facts = [f"note {name}={codes[0]}. "]
     if level >= 2:
-        facts.append(f"the code of {other} is {codes[1]}. ")
+        facts.append(f"note {other}={codes[1]}. ")
     size = NEEDLE_BYTES[min(level, 4)]
     hay: list[str] = []
     while sum(map(len, hay)) + sum(map(len, facts)) < size - 8:
@@ -83,6 +85,6 @@ def needle(rng: Random, level: int) -> tuple[Draw, ...]:
         hay.insert(rng.randint(0, len(hay)), fact)
     text = "".join(hay)
     depth = text.index(facts[0]) / len(text)
-    prompt = f"{text}code of {name}?\n"
+    prompt = f"{text}note {name}="
     attributes = {"depth": round(depth, 3), "context_bytes": len(prompt)}
     return (Draw(prompt=prompt, answer=str(codes[0]), item=f"{name} {codes[0]}", attributes=attributes),)
