@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from sizewise.cli.app import COMMANDS
 from sizewise.cli.scaling import command
 from sizewise.errors import NotIdentifiable
 from sizewise.scaling.laws import BESIROGLU
@@ -19,6 +22,13 @@ def ask(*arguments: str) -> Result:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
+
+
+def options_of(name: str) -> list[list[str]]:
+    """Return the flags of a command and of its subcommands."""
+    found = import_module(COMMANDS[name][0]).command
+    parts = [found, *found.commands.values()] if isinstance(found, click.Group) else [found]
+    return [parameter.opts for part in parts for parameter in part.params]
 
 
 @pytest.fixture
@@ -51,6 +61,11 @@ def runs_csv(tmp_path: Path) -> Path:
 )
 def test_every_question_answers_in_words_and_in_json(arguments: tuple[str, ...]) -> None:
     words = ask(*arguments)
+    step = words.stdout.rsplit("Next: ", 1)[1]
+    names = step.split("   (")[0].split()
+    assert names[1] in COMMANDS
+    known = {option for each in options_of(names[1]) for option in each}
+    assert {name for name in names if name.startswith("--")} <= known
     assert words.exit_code == 0
     assert "Next: sizewise" in words.stdout
     assert "Sources:" in words.stdout

@@ -78,7 +78,7 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
         estimate=mean, unit="share of model pairs in the right order, mean over tasks", rows=rows,
         trials=results.count([n for g in groups for n in g.candidates], tasks),
         caveats=(f"{len(tasks) - telling.size} tasks on which no two models differ for sure are left out",),
-        next_step="sizewise power --difference 0.05   (items of your own task that settle it)",
+        next_step="sizewise power --margin 0.05   (items of your own task that settle it)",
     )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ _GEMMA, _QWEN35, _QWEN3 = (
     ("Qwen3.5-35B-A3B", 35e9, 3.1e9),
     ("Qwen3-30B-A3B", 30.5e9, 3.0e9),
 )
+_CLARK = ("1.3B base, 64 experts", 28.6e9, 1.3e9)
 _CARD = "vendor scores of the family's dense models, interpolated in log size (our calculation, November 2026)"
 
 
@@ -56,8 +57,8 @@ EVIDENCE: tuple[Pair, ...] = (
     *_rows(_QWEN35, _CARD, mmlu_pro=22, supergpqa=20, gpqa=19, livecodebench=18, ifeval=11),
     *_rows(_QWEN3, "Qwen3 report: equals the 14B on MMLU, below it on MATH", mmlu=14),
     *_rows(("17.5B, 0.855B active", 17.5e9, 0.855e9), "Tian et al. 2025, arXiv 2507.17702", loss=6.1),
-    *_rows(("1.3B base, 64 experts", 28.6e9, 1.3e9), PUBLISHED["clark2022"].source + "; lowest and highest router", loss_2022=2.6),
-    *_rows(("1.3B base, 64 experts", 28.6e9, 1.3e9), PUBLISHED["clark2022"].source + "; lowest and highest router", loss_2022=3.9),
+    *_rows(_CLARK, PUBLISHED["clark2022"].source + ", lowest router", loss_2022=2.6),
+    *_rows(_CLARK, PUBLISHED["clark2022"].source + ", highest router", loss_2022=3.9),
 )
 """Measured places between active and total; a place above the total is written as the total."""
 
@@ -97,7 +98,7 @@ def dense_equivalent(total: float, active: float, task: str | None = None) -> An
         opinion_of="dense_equivalent",
         caveats=_caveats(task, bool(own)),
         sources=tuple(dict.fromkeys(pair.source for pair in used)),
-        next_step="sizewise check --only moe   (total against active on the shipped models)",
+        next_step="sizewise check --only experts   (total against active on the shipped models)",
     )  # fmt: skip
 
 

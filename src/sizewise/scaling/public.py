@@ -139,5 +139,5 @@ def prior(rows: Sequence[FamilyScore], ratio: float, task: str | None = None, sa
             "a prior for deciding whether to measure, never a reason to choose",
         ),
         sources=("Ruan, Maddison, Hashimoto 2024 (ObsScaling), arXiv 2405.10938, with known errors corrected",),
-        next_step="sizewise power --difference 0.05   (how many items settle a difference)",
+        next_step="sizewise power --margin 0.05   (how many items settle a difference)",
     )
