@@ -17,7 +17,6 @@ from typing import Any
 
 from predict_rows import DATA, ROOT, apple_rows, community_rows, gpt_oss_rows
 from predict_serving_rows import serving_document
-
 from sizewise.machines.devices import find_device, read_devices
 from sizewise.prediction.constants import device_class
 from sizewise.prediction.fitting import SpeedRow, fit_decode, leave_one_out, quantile, residual_range, summary
@@ -36,7 +35,7 @@ def decode_document(rows: list[SpeedRow], parts: dict[str, list[SpeedRow]]) -> d
         name: [ratio for row, ratio in pairs if any(row is own for own in own_rows)] for name, own_rows in parts.items()
     }
     return {
-        "law": "s/token = per_byte x bytes/bandwidth + step_s + layer_s x layers + sparse_layer_s x layers with experts",
+        "law": "s/token = per_byte x bytes/bandwidth + step_s + layer_s x layers + sparse_layer_s x MoE layers",
         "classes": {
             name: {key: round(value, 9) for key, value in asdict(own).items()} for name, own in fit.classes.items()
         },

@@ -1,4 +1,4 @@
-"""The collected speed measurements as plain rows: read, cleaned by physics, sizes looked up. Used by the other benchmarks.
+"""The collected speed measurements as plain rows: read, cleaned by physics, sizes looked up.
 
 A community row names a model and a speed; its weights are looked up in the collected catalog, else read from the name.
 Kept are rows of one GPU, engines that read the whole model every token, and speeds that the memory could deliver.
@@ -12,8 +12,8 @@ import re
 from pathlib import Path
 
 from sizewise.machines.devices import find_device
-from sizewise.prediction.fitting import SpeedRow
 from sizewise.prediction.constants import device_class
+from sizewise.prediction.fitting import SpeedRow
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared/data"
@@ -31,8 +31,9 @@ BODY_BITS = {
 HEAD_BITS = {"q4_k_m": 6.5625, "q4_0": 6.5625, "q5_k_m": 6.5625, "q3_k_m": 6.5625}
 """Bits per weight of the blocks and of the output head; llama.cpp keeps the head of small mixes in Q6_K."""
 NAMED = {
-    "phi-3.5-mini": 3.82, "phi3:mini": 3.82, "phi-3-medium": 13.96, "phi-4-mini": 3.84, "phi4-mini": 3.84, "phi-4": 14.66,
-    "phi4": 14.66, "mistral-nemo": 12.25, "deepseek-r1:latest": 8.19, "granite-4.0-micro": 3.4, "llama3.2:latest": 3.21,
+    "phi-3.5-mini": 3.82, "phi3:mini": 3.82, "phi-3-medium": 13.96, "phi-4-mini": 3.84, "phi4-mini": 3.84,
+    "phi-4": 14.66, "phi4": 14.66,
+    "mistral-nemo": 12.25, "deepseek-r1:latest": 8.19, "granite-4.0-micro": 3.4, "llama3.2:latest": 3.21,
     "qwen3:latest": 8.19, "llama3:latest": 8.03, "llama3.1:latest": 8.03, "mistral:latest": 7.25,
 }  # fmt: skip
 """Billions of parameters of names without a size."""

@@ -38,4 +38,5 @@ def launch_command(model: str, mix: str, shape: ShapeFacts, placement: Placement
 
 def measure_command(model: str, mix: str, plan: Plan) -> str:
     """Return the command that measures quality on the user's own task, for the same file and context."""
-    return f"sizewise run --task YOUR_TASK.jsonl --model {file_name(model, mix)} --context {plan.context_tokens}"
+    served = f"{model}@vllm" if plan.engine == "vllm" else file_name(model, mix)
+    return f"sizewise run --task YOUR_TASK.jsonl --model {served} --context {plan.context_tokens}"

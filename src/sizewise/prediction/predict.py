@@ -13,9 +13,10 @@ from sizewise.models.quantization import bytes_by_type
 from sizewise.prediction.constants import fitted
 from sizewise.prediction.cost import Ownership, api_cost, own_cost
 from sizewise.prediction.energy import answer_energy, power
-from sizewise.prediction.facts import ModelFacts, model_facts
+from sizewise.prediction.facts import TYPE_BITS, ModelFacts, model_facts
 from sizewise.prediction.load_time import load_time
 from sizewise.prediction.placement import MEMORY_RANGE, DoesNotFit, Placement, Plan, place
+from sizewise.prediction.serving import ServingCase, fitted_times
 from sizewise.prediction.speed import Pace, decode_pace, prefill_pace
 from sizewise.records import (
     Bottleneck,
@@ -80,6 +81,10 @@ def speeds(
     facts: ModelFacts, machine: Machine, placement: Placement, plan: Plan, workload: Workload, engine: str = "llamacpp"
 ) -> Speeds | None:
     """Return the speeds of a placement; None when a device's bandwidth is not known."""
+    if plan.engine == "vllm":
+        served = _served(facts, placement, plan, workload)
+        if served is not None:
+            return served
     steps, prompts = [], []
     depth = workload.prompt_tokens + workload.output_tokens / 2
     for device, share in placement.shares:
@@ -94,6 +99,38 @@ def speeds(
     if placement.kind == "tensor parallel":
         return _in_parallel(steps, prompts)
     return Speeds(step=_together(steps), prompt=_together(prompts))
+
+
+def _served(facts: ModelFacts, placement: Placement, plan: Plan, workload: Workload) -> Speeds | None:
+    """Return the speeds of a serving engine by its own laws; None for a device whose operations are not known."""
+    device = placement.shares[0][0]
+    if not device.flops or not device.bandwidth_bytes_per_s:
+        return None
+    stored = sum(size * 8 / TYPE_BITS.get(kind, 8.0) for kind, size in facts.weights.items())
+    each = facts.weight_bytes / stored
+    fast = device.fp4_flops if each < 0.7 else device.fp8_flops if each < 1.5 else None
+    case = ServingCase(
+        shape=facts.shape,
+        parameters=stored,
+        weight_bytes_each=each,
+        flops=fast or device.flops,
+        bandwidth=device.bandwidth_bytes_per_s,
+        gpus=len(placement.shares),
+        concurrency=max(1.0, workload.concurrency),
+        input_tokens=workload.prompt_tokens,
+        output_tokens=max(1, workload.output_tokens),
+        cache_bytes_each=1.0 if plan.kv_type == "fp8" else 2.0,
+    )
+    own = fitted()["serving"]
+    tpot, ttft = fitted_times(case, own)
+    detail = "fitted on published serving runs; other models were off by this much"
+    step = Pace(
+        seconds=tpot, low=1 / own["tpot_range"][1], high=1 / own["tpot_range"][0], source=Source.PREDICTED,
+        detail=detail, bottleneck=Bottleneck.BANDWIDTH,
+    )  # fmt: skip
+    low, high = 1 / own["ttft_range"][1], 1 / own["ttft_range"][0]
+    prompt = replace(step, seconds=max(ttft - tpot, 1e-4), low=low, high=high, bottleneck=Bottleneck.COMPUTE)
+    return Speeds(step=step, prompt=prompt)
 
 
 def _in_parallel(steps: list[tuple[Pace, float]], prompts: list[tuple[Pace, float]]) -> Speeds:

@@ -57,11 +57,12 @@ class Demand:
 
 
 def judge_shapes(machine: Machine, demand: Demand, wanted: frozenset[str] | None = None) -> dict[str, list[Judged]]:
-    """Return shape key -> every mix judged, smallest mix first; `wanted` limits the shapes."""
+    """Return shape key -> every mix judged; `wanted` limits the shapes, vLLM runs the 16-bit weights as they are."""
     found: dict[str, list[Judged]] = {}
     for key, shape, mixes in catalog_shapes():
         if wanted is None or key in wanted:
-            found[key] = [_judge(mix, mix_facts(shape, rows), machine, demand) for mix, rows in mixes.items()]
+            chosen = {"BF16": mixes["F16"]} if demand.plan.engine == "vllm" else mixes
+            found[key] = [_judge(mix, mix_facts(shape, rows), machine, demand) for mix, rows in chosen.items()]
     return found
 
 
