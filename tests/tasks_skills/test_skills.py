@@ -116,8 +116,8 @@ def test_needles_lie_at_all_depths_and_are_in_the_text() -> None:
     assert min(depths) < 0.1
     assert max(depths) > 0.85
     for sample in samples:
-        name = sample.prompt.split("note ")[-1].rstrip("=")
-        assert f"note {name}={sample.target}." in sample.prompt
+        name = sample.prompt.split()[-1].rstrip("=")
+        assert f"{name}={sample.target} " in sample.prompt
 
 
 def test_recall_follows_the_table_and_brings_the_passage_that_answers() -> None:

@@ -71,20 +71,19 @@ def rephrase(rng: Random, level: int) -> tuple[Draw, ...]:
 
 
 def needle(rng: Random, level: int) -> tuple[Draw, ...]:
-    """Return a text of 96, 160, 384 or 768 bytes with one code hidden at a random depth, and the question for it."""
-    name, other = distinct(rng, "cvc", 2)
-    codes = rng.sample(range(100, 1000), 2)
-    facts = [f"note {name}={codes[0]}. "]
-    if level >= 2:
-        facts.append(f"note {other}={codes[1]}. ")
+    """Return a text of 96, 160, 384 or 768 bytes with a note "NAME=PLACE" at a random depth, and the name again.
+
+    From level 2 on there is a second note, a distractor.
+    """
+    names, places = distinct(rng, "cvc", 2), distinct(rng, "cvcv", 2)
+    notes = [f"{name}={place} " for name, place in zip(names, places, strict=True)][: min(level, 2)]
     size = NEEDLE_BYTES[min(level, 4)]
     hay: list[str] = []
-    while sum(map(len, hay)) + sum(map(len, facts)) < size - 8:
+    while sum(map(len, hay)) + sum(map(len, notes)) < size - 8:
         hay.append(rng.choice(HAY))
-    for fact in reversed(facts):
-        hay.insert(rng.randint(0, len(hay)), fact)
+    for note in reversed(notes):
+        hay.insert(rng.randint(0, len(hay)), note)
     text = "".join(hay)
-    depth = text.index(facts[0]) / len(text)
-    prompt = f"{text}note {name}="
-    attributes = {"depth": round(depth, 3), "context_bytes": len(prompt)}
-    return (Draw(prompt=prompt, answer=str(codes[0]), item=f"{name} {codes[0]}", attributes=attributes),)
+    prompt = f"{text}{names[0]}="
+    attributes = {"depth": round(text.index(notes[0]) / len(text), 3), "context_bytes": len(prompt)}
+    return (Draw(prompt=prompt, answer=places[0], item=notes[0], attributes=attributes),)
