@@ -33,7 +33,7 @@ def list_models(as_json: bool) -> None:
     for heading in ("name", "kind", "format", "parameters", "kB", "training tokens", "score"):
         table.add_column(heading, justify="left" if heading in ("name", "kind", "format") else "right")
     for model in found:
-        score = f"{sum(model.scores.values()) / len(model.scores):.3f}" if model.quantization == "F16" else "measure it"
+        score = f"{sum(model.scores.values()) / len(model.scores):.3f}" if model.scores else "measure it"
         size = f"{model.bytes / 1000:.0f}"
         tokens = f"{model.training_tokens / 1e6:.1f} M"
         table.add_row(model.name, model.kind, model.quantization, f"{model.parameters:,}", size, tokens, score)

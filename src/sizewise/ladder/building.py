@@ -59,7 +59,8 @@ def publish(recipe: Recipe, model: Llama, cpu_s: float, out: Path) -> list[Ladde
         name = recipe.name if quantization == "F16" else f"{recipe.name}-{quantization.lower()}"
         file = out / f"{name}.gguf"
         export(model, recipe, file, quantization, cpu_s)
-        rows.append(_row(recipe, name, file, quantization, cpu_s, facts))
+        measured = facts if quantization == "F16" else {"loss": None, "scores": {}}
+        rows.append(_row(recipe, name, file, quantization, cpu_s, measured))
     return rows
 
 

@@ -38,10 +38,10 @@ class LadderModel:
     context_tokens: int
     bytes: int
     sha256: str
-    loss: float
-    """Nats per answer byte on held-out items of its own training mix, by torch on the F16-rounded weights."""
+    loss: float | None
+    """Nats per answer byte on held-out items of its own training mix, by torch; None for quantized files."""
     scores: Mapping[str, float]
-    """Skill -> share of right greedy answers on 100 held-out samples, by torch on the F16-rounded weights."""
+    """Skill -> share of right greedy answers on 100 held-out samples, by torch; empty for quantized files."""
     note: str = ""
 
 

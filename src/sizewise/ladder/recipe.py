@@ -123,20 +123,24 @@ GRID = (("14k", 0.02), ("26k", 0.015), ("36k", 0.015), ("65k", 0.01), ("127k", 0
 """Sizes and learning rates of the compute grid (`isoflop.py`)."""
 GRID_FLOPS = (6e10, 1.8e11, 5.4e11)
 
+ALL_FORMATS = ("F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL")
+"""What widths below 256 allow: blocks of 32. The 2- and 3-bit formats of llama.cpp need blocks of 256."""
+SOME_FORMATS = ("F16", "Q8_0", "Q4_0")
+
 BASE: tuple[Recipe, ...] = (
     Recipe(name="ladder-14k", size="14k", tokens=8 * MILLION, learning_rate=0.02),
-    Recipe(name="ladder-36k", size="36k", tokens=10 * MILLION, learning_rate=0.015),
-    Recipe(name="ladder-127k", size="127k", tokens=12 * MILLION),
-    Recipe(name="ladder-419k", size="419k", tokens=8 * MILLION),
-    Recipe(name="ladder-1m3", size="1m3", tokens=4 * MILLION),
+    Recipe(name="ladder-36k", size="36k", tokens=10 * MILLION, learning_rate=0.015, quantizations=SOME_FORMATS),
+    Recipe(name="ladder-127k", size="127k", tokens=12 * MILLION, quantizations=ALL_FORMATS),
+    Recipe(name="ladder-419k", size="419k", tokens=8 * MILLION, quantizations=ALL_FORMATS),
+    Recipe(name="ladder-1m3", size="1m3", tokens=4 * MILLION, quantizations=SOME_FORMATS),
 )
 
-QUANTIZATIONS = ("F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL")
-"""What widths below 256 allow: blocks of 32. The 2- and 3-bit formats of llama.cpp need blocks of 256."""
 CONTEXT_SKILLS = ("needle", "lookup", "unanswerable", "copy")
 
 SEEDS: tuple[Recipe, ...] = tuple(
-    replace(recipe, name=f"{recipe.name}-s{seed}", kind="seed", seed=seed) for seed in (2, 3) for recipe in BASE[:3]
+    replace(recipe, name=f"{recipe.name}-s{seed}", kind="seed", seed=seed, quantizations=("F16",))
+    for seed in (2, 3)
+    for recipe in BASE[:3]
 )
 VARIANTS: tuple[Recipe, ...] = (
     Recipe(name="ladder-1m3-undertrained", size="1m3", kind="undertrained", tokens=MILLION),
