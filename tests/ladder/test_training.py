@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sizewise.errors import ConfigError
 from sizewise.ladder import recipe
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install 'sizewise[ladder]'")
@@ -39,10 +40,17 @@ def test_a_stopped_training_goes_on_and_ends_where_an_undisturbed_one_does(tmp_p
     blocks, size, answer_bytes = next(source)
     train._step(model, tuners, blocks, answer_bytes, train.rate(0.0), None)
     state = {"model": model.state_dict(), "tuners": [tuner.state_dict() for tuner in tuners]}
-    torch.save(state | {"seen": size, "steps": 1, "spent": 0.0}, tmp_path / "stopped.pt")
+    state |= {"seen": size, "steps": 1, "spent": 0.0, "recipe": train._key(TINY)}
+    torch.save(state, tmp_path / "stopped.pt")
     resumed, _ = train.train(TINY, tmp_path / "stopped.pt", quiet)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    train.train(replace(TINY, tokens=3000), tmp_path / "run.pt", quiet)
+    with pytest.raises(ConfigError, match="another recipe"):
+        train.train(TINY, tmp_path / "run.pt", quiet)
 
 
 def test_training_lowers_the_loss_of_held_out_items(tmp_path: Path) -> None:

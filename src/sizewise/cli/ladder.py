@@ -59,7 +59,9 @@ def verify(as_json: bool) -> None:
 
 
 @command.command()
-@click.option("--all", "everything", is_flag=True, help="Train every member, variants and seeds included.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Every member, variants and seeds included, and the compute grid."
+)
 @click.option("--only", multiple=True, metavar="NAME", help="Train one member; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("ladder"), show_default=True, help="Folder.")
 @click.option("--threads", type=int, default=1, show_default=True, help="CPU threads.")
@@ -72,11 +74,17 @@ def train(everything: bool, only: tuple[str, ...], out: Path, threads: int) -> N
     from sizewise.ladder import recipe
 
     try:
-        from sizewise.ladder import building
+        from sizewise.ladder import building, isoflop
     except ModuleNotFoundError as missing:
         raise ConfigError(
             f"training needs torch, and {missing.name!r} is not installed; run: pip install 'sizewise[ladder]'"
         ) from missing
     chosen = [recipe.find(name) for name in only] or list(recipe.ALL if everything else recipe.BASE)
-    building.build_all(chosen, out, threads, lambda line: click.echo(line, err=True))
+
+    def progress(line: str) -> None:
+        click.echo(line, err=True)
+
+    building.build_all(chosen, out, threads, progress)
+    if everything and not only:
+        isoflop.train_grid(out / "isoflop.csv", 1, progress)
     click.echo(f"Next: compare {out / 'manifest.json'} with `sizewise ladder list --json`", err=True)

@@ -1,7 +1,7 @@
 """A grid of tiny runs, sizes by compute budgets, for fitting scaling laws: loss at the end of each run.
 
 Every run has its own learning-rate fall and the recipe of the ladder, so the losses are comparable. Compute is
-6 x non-embedding-plus-embedding parameters x tokens. Run: `python -m sizewise.ladder.isoflop OUT.csv`.
+6 x all parameters x tokens. Run: `python -m sizewise.ladder.isoflop OUT.csv`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import csv
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -19,6 +20,8 @@ from sizewise.ladder.recipe import GRID, GRID_FLOPS, Recipe
 from sizewise.ladder.train import train
 
 FIELDS = ("name", "n_params_nonembedding", "n_params_total", "tokens", "loss", "seed", "budget_flops", "cpu_s")
+LOSS_TOKENS = 150_000
+"""Held-out text behind each loss."""
 
 
 def runs(seed: int) -> list[tuple[Recipe, float]]:
@@ -43,29 +46,35 @@ def runs(seed: int) -> list[tuple[Recipe, float]]:
     return found
 
 
-def main() -> None:
+def train_grid(out: Path, seed: int, progress: Callable[[str], None]) -> None:
     """Train what the CSV does not hold yet, a row per run."""
+    done = set()
+    if out.exists():
+        with out.open(newline="") as file:
+            done = {(row["name"], row["budget_flops"], row["seed"]) for row in csv.DictReader(file)}
+    else:
+        out.write_text(",".join(FIELDS) + "\n")
+    for recipe, budget in runs(seed):
+        if (recipe.name, f"{budget:g}", str(recipe.seed)) in done:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            model, cpu_s = train(recipe, Path(folder) / "run.pt", progress)
+        loss = measure.loss(model, recipe, tokens=LOSS_TOKENS)
+        shape = recipe.shape
+        row = [recipe.name, shape.non_embedding(), shape.parameters(), recipe.tokens]
+        with out.open("a", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow([*row, round(loss, 5), seed, f"{budget:g}", round(cpu_s, 1)])
+        progress(f"{recipe.name}: {recipe.tokens} tokens, loss {loss:.4f}, {cpu_s:.0f} CPU-s")
+
+
+def main() -> None:
+    """Train the grid by itself."""
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    done = set()
-    if args.out.exists():
-        with args.out.open(newline="") as file:
-            done = {(row["name"], row["budget_flops"], row["seed"]) for row in csv.DictReader(file)}
-    else:
-        args.out.write_text(",".join(FIELDS) + "\n")
-    for recipe, budget in runs(args.seed):
-        if (recipe.name, f"{budget:g}", str(recipe.seed)) in done:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            model, cpu_s = train(recipe, Path(folder) / "run.pt", lambda line: print(line, file=sys.stderr, flush=True))
-        shape = recipe.shape
-        row = [recipe.name, shape.non_embedding(), shape.parameters(), recipe.tokens]
-        row += [round(measure.loss(model, recipe, tokens=150_000), 5), recipe.seed, f"{budget:g}", round(cpu_s, 1)]
-        with args.out.open("a", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerow(row)
+    train_grid(args.out, args.seed, lambda line: print(line, file=sys.stderr, flush=True))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sizewise.errors import ConfigError
 from sizewise.ladder.batches import Block, batches
 from sizewise.ladder.muon import optimizers
 from sizewise.ladder.network import Experts, Llama
@@ -53,22 +57,13 @@ def block_loss(model: Llama, part: Block, teacher: Llama | None = None) -> Tenso
 def train(
     recipe: Recipe, checkpoint: Path, progress: Progress, *, start: Llama | None = None, teacher: Llama | None = None
 ) -> tuple[Llama, float]:
-    """Return the trained model and the CPU seconds it took; continues from `checkpoint` where one exists."""
+    """Return the trained model and the CPU seconds it took; goes on from `checkpoint` where one exists."""
     torch.manual_seed(recipe.seed)
     model = start or Llama(recipe.shape, torch.Generator().manual_seed(recipe.seed))
     tuners = optimizers(model, recipe.learning_rate)
-    seen = steps = 0
-    spent = 0.0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(state["model"])
-        for tuner, saved in zip(tuners, state["tuners"], strict=True):
-            tuner.load_state_dict(saved)
-        seen, steps, spent = state["seen"], state["steps"], state["spent"]
+    seen, steps, spent = _resume(checkpoint, recipe, model, tuners)
     began = saved_at = time.process_time()
-    source = batches(recipe, recipe.seed)
-    for _ in range(steps):
-        next(source)
+    source = islice(batches(recipe, recipe.seed), steps, None)
     while seen < recipe.tokens:
         blocks, size, answer_bytes = next(source)
         total = _step(model, tuners, blocks, answer_bytes, rate(seen / recipe.tokens), teacher)
@@ -79,12 +74,35 @@ def train(
             progress(f"{recipe.name}: {share:5.1f} %, loss {total:.3f}, {spent + now - began:.0f} CPU-s")
         if now - saved_at > CHECKPOINT_S or seen >= recipe.tokens:
             saved_at = now
-            state = {"model": model.state_dict(), "tuners": [tuner.state_dict() for tuner in tuners]}
-            state |= {"seen": seen, "steps": steps, "spent": spent + now - began}
+            state: dict[str, Any] = {"model": model.state_dict(), "tuners": [tuner.state_dict() for tuner in tuners]}
+            state |= {"seen": seen, "steps": steps, "spent": spent + now - began, "recipe": _key(recipe)}
             partial = checkpoint.with_suffix(".partial")
             torch.save(state, partial)
             partial.replace(checkpoint)
     return model, spent + time.process_time() - began
+
+
+def _key(recipe: Recipe) -> str:
+    """Return all of a recipe that changes its weights, as text."""
+    return repr(replace(recipe, note="", kind="", quantizations=()))
+
+
+def _resume(
+    checkpoint: Path, recipe: Recipe, model: Llama, tuners: list[torch.optim.Optimizer]
+) -> tuple[int, int, float]:
+    """Load a checkpoint where there is one; return tokens seen, steps taken and CPU seconds spent so far."""
+    if not checkpoint.exists():
+        return 0, 0, 0.0
+    state = torch.load(checkpoint, weights_only=True)
+    if state["recipe"] != _key(recipe):
+        raise ConfigError(
+            f"{checkpoint} is of another recipe than {recipe.name} has now; "
+            f"expected one of the same size, tokens and seed: delete it to train anew"
+        )
+    model.load_state_dict(state["model"])
+    for tuner, saved in zip(tuners, state["tuners"], strict=True):
+        tuner.load_state_dict(saved)
+    return state["seen"], state["steps"], state["spent"]
 
 
 def _step(
