@@ -80,6 +80,7 @@ TIME = Duration()
 @click.option(
     "--slots", type=click.IntRange(1), default=4, show_default=True, help="Slots of servers that sizewise starts."
 )
+@click.option("--threads", type=click.IntRange(1), help="Threads of servers that sizewise starts  [default: all cores]")
 @click.option("--context", type=click.IntRange(16), help="Context of servers that sizewise starts.")
 @click.option("--usd-per-hour", type=click.FloatRange(0), help="Price of one server.")
 @click.option("--price", metavar="IN/OUT", help="US dollars per million input and output tokens of an API.")
@@ -233,7 +234,10 @@ async def _opened(name: str, flags: dict[str, Any]) -> AsyncIterator[tuple[Endpo
         path = family.path(name)
     if path.suffix == ".gguf":
         settings = Settings(
-            concurrency=flags["slots"], context_tokens=flags["context"], chat=not name.startswith("ladder-")
+            concurrency=flags["slots"],
+            threads=flags["threads"],
+            context_tokens=flags["context"],
+            chat=not name.startswith("ladder-"),
         )
         async with launched(path, settings) as server:
             yield server.endpoint, server.pids
