@@ -3,7 +3,7 @@
     python benchmarks/decide_race.py [--data ../shared/data/results] [--runs 2000] [--boundary]
 
 Line-ups of 6, one per price sextile, delta 3 points; each run draws a line-up and an order of items. `--boundary` sets
-delta 0.4 points under one cheaper model's true gap. All matrices (*.parquet, *.csv) with costs of 6 models or more are used.
+delta 0.4 points under one cheaper model's true gap. Every matrix (*.parquet, *.csv) with costs of 6 models is used.
 The race is run through `ask` and `tell`, in batches of 16. Bars: calls and cost not above the notes' procedure in
 the same runs, wrong at most 1 %; boundary: calls at most 40 %, unsafe at most 0.2 %.
 """

@@ -56,7 +56,7 @@ def given_costs(pairs: Iterable[str]) -> CostTable:
         if not sign or number is None:
             raise DataError(f"cannot read the cost {pair!r}; expected NAME=VALUE, for example small=0.0004")
         costs[name] = number
-    return CostTable(costs=costs, unit="cost per call as given", origin="--cost")
+    return CostTable(costs=costs, unit="cost as given per call", origin="--cost")
 
 
 def table_costs(

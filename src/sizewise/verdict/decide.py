@@ -21,6 +21,9 @@ from sizewise.verdict.standing import standings, success_costs
 from sizewise.verdict.table import Table, read_table
 from sizewise.verdict.warn import warnings_of
 
+MOST_REASONS = 3
+"""Of the cheaper candidates that are too weak, the nearest are named."""
+
 
 def decide(evidence: Evidence, goal: Goal) -> Verdict:
     """Return the verdict on one task.
@@ -157,10 +160,11 @@ def _because(
                 reasons.append(f"{names[b]} costs {ratio:.3g} times as much ({evidence.cost_unit})")
     if chosen is None and settled.chosen is not None:
         reasons.append("the goal asks for future items, and there the margin is not shown")
-    shown = [f"{names[m]}: {reason}" for m, reason in settled.dropped if settled.chosen is None or m < settled.chosen]
-    reasons += shown[:8]
-    if len(shown) > 8:
-        reasons.append(f"and {len(shown) - 8} more cheaper candidates are too far below the best")
+    shown = [(m, reason) for m, reason in settled.dropped if settled.chosen is None or m < settled.chosen]
+    nearest = sorted(shown, key=lambda pair: -float(np.nan_to_num(mean[pair[0]])))[:MOST_REASONS]
+    reasons += [f"{names[m]}: {reason}" for m, reason in nearest]
+    if len(shown) > len(nearest):
+        reasons.append(f"{len(shown) - len(nearest)} more cheaper candidates are further below the best")
     reasons += [limit.words(names[limit.row]) for limit in sorted(broken, key=lambda x: x.excess)]
     reasons += [
         f"{names[m]}: cheaper, and not shown to be too weak" for m in settled.cheaper_open if settled.chosen is not None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sizewise.race import Race, RaceCandidate, RaceItem, RaceState
 from sizewise.records import Evidence, Goal, TrialKey
-from sizewise.stats.paired import paired_difference
+from sizewise.stats.paired import gap_bound
 from sizewise.verdict.table import Floats, Table, cluster_names
 
 TOLERANCE = 1e-9
@@ -142,10 +142,9 @@ def future_of(table: Table, evidence: Evidence, goal: Goal, chosen: int, allowed
         margin, who = replay(table, evidence, goal).margin_shown(table.names[chosen], finite=False)
         j = table.names.index(who) if who is not None else rivals[0]
         return _future(table, goal, chosen, j, margin, "anytime-valid betting")
-    level = 1 - 2 * goal.alpha_safe / len(rivals)
+    alpha = goal.alpha_safe / len(rivals)
     intervals = [
-        (paired_difference(table.scores[j], table.scores[chosen], table.clusters, level, evidence.seed), j)
-        for j in rivals
+        (gap_bound(table.scores[j], table.scores[chosen], table.clusters, alpha, evidence.seed), j) for j in rivals
     ]
     interval, j = max(intervals, key=lambda pair: pair[0].high)
     return _future(table, goal, chosen, j, interval.high, interval.method)

@@ -28,6 +28,7 @@ def success_costs(table: Table) -> list[Ratio | None]:
 
 def ratio_estimate(ratio: Ratio, unit: str) -> Estimate:
     """Return a ratio as an estimate; an unbounded one says so."""
+    unit = f"{unit.removesuffix(' per call')} per right answer"
     bound = "" if ratio.bounded else ", unbounded: too few right answers to give an upper limit"
     return Estimate(
         value=ratio.value,
