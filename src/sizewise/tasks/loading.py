@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from sizewise.errors import ConfigError
-from sizewise.records import Completion, Sample, Score, TaskRef
+from sizewise.records import Sample, TaskRef
 from sizewise.tasks.base import Scorer, Task
-from sizewise.tasks.scorers import json_answers, plain
+from sizewise.tasks.scorers import plain
 from sizewise.tasks.scorers.catalogue import NAMES, make_scorer
 from sizewise.tasks.text import parse_number
 
@@ -69,28 +70,9 @@ def _named_task(asked: TaskRef) -> Task:
 # --------------------------------------------------------------------------- skills
 
 
-def skill_score(sample: Sample, answer: Completion) -> Score:
-    """Return the score of an answer to a skill's sample: the answer's first line against the right one.
-
-    JSON skills compare values; where nothing is known, both the skill's own word for it and "unknown" abstain.
-    """
-    line = answer.text.strip().split("\n")[0].strip()
-    first = Completion(text=line, stop_reason=answer.stop_reason, timing=answer.timing)
-    if sample.attributes.get("scorer") == "json":
-        return json_answers.json_schema(sample, first)
-    if sample.unanswerable:
-        from sizewise.tasks import failures
-
-        right = line == str(sample.target) or failures.abstained(line)
-        return Score(
-            value=float(right), valid=bool(line), lenient=float(right), abstained=right,
-            hallucinated=bool(line) and not right,
-        )  # fmt: skip
-    return plain.exact(sample, first)
-
-
 def _skill_task(skill: str, asked: TaskRef) -> Task:
     from sizewise.tasks import skills
+    from sizewise.tasks.packs.ground import ground_score
 
     _check_options(asked, frozenset())
     count = asked.samples or DEFAULT_SAMPLES
@@ -98,7 +80,7 @@ def _skill_task(skill: str, asked: TaskRef) -> Task:
     return Task(
         name=f"skill:{skill}",
         samples=tuple(samples),
-        score=_scorer(asked, {}, skill_score),
+        score=_scorer(asked, {}, ground_score),
         max_output_tokens=skills.MAX_ANSWER_TOKENS,
         stop=("\n",),
         bare_prompts=True,
@@ -146,7 +128,17 @@ def _file_task(asked: TaskRef) -> Task:
         max_output_tokens=int(asked.options.get("max_output_tokens", 256)),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         description=f"{path.name}: {len(samples)} items, scored by {name}",
+        ready=_ready(name, asked),
+        slow_scorer=name == "unit_tests",
     )
+
+
+def _ready(scorer: str, asked: TaskRef) -> Callable[[], None]:
+    if scorer != "unit_tests":
+        return lambda: None
+    from sizewise.tasks.sandbox.run import require
+
+    return partial(require, unsafe_local=bool(asked.options.get("unsafe_local", False)))
 
 
 def auto_scorer(samples: Sequence[Sample]) -> tuple[str, Scorer]:

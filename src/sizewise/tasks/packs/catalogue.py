@@ -71,6 +71,7 @@ def load_pack(asked: TaskRef, default_samples: int) -> Task:
         stop=("\n",) if asked.level == 0 else (),
         description=f"{pack.title}; {_level_text(pack, asked.level)}",
         ready=_ready(pack, asked),
+        slow_scorer=pack.name == "code" and asked.level != 0,
         bare_prompts=asked.level == 0,
     )
 

@@ -116,7 +116,7 @@ def _training(name: str, seed: int, count: int) -> list[Sample]:
     """Return different training samples of a skill."""
     from sizewise.tasks import skills
 
-    source = skills.training_draws(name, Random(f"train {name} {seed}"))
+    source = skills.draws(name, Random(f"train {name} {seed}"))
     found: dict[str, Sample] = {}
     for _ in range(40 * count + 400):
         draw = next(source)
