@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from sizewise.errors import ConfigError
-from sizewise.records import Budget, Candidate, Goal, Price, Settings, Study, TaskRef, Workload
+from sizewise.records import Budget, Candidate, Goal, LoadTest, Price, Settings, Study, TaskRef, Workload
 from sizewise.units import parse_bytes, parse_seconds
 
 T = TypeVar("T")
 _ORDERS = ("memory", "price", "time", "listed")
 _RETRIEVAL = ("none", "given", "distractors", "bm25")
-_TOP = ("name", "seed", "repeats", "order", "goal", "budget", "workload", "task", "candidate")
+_TOP = ("name", "seed", "repeats", "order", "goal", "budget", "workload", "load", "task", "candidate")
 _SUFFIXES = ("_s", "_bytes", "_tokens")
 MAX_CANDIDATES = 200
 MAX_FILE_BYTES = 4 * 2**20
@@ -69,6 +69,7 @@ def study_from(document: Mapping[str, Any], *, where: str, folder: Path, default
         goal=_record(Goal, document.get("goal", {}), f"{where} [goal]"),
         budget=_record(Budget, document.get("budget", {}), f"{where} [budget]"),
         workload=_record(Workload, document.get("workload", {}), f"{where} [workload]"),
+        load=_load(document["load"], f"{where} [load]") if "load" in document else None,
         seed=_value(int, document.get("seed", 0), "seed", where),
         repeats=_value(int, document.get("repeats", 1), "repeats", where),
         order=order,
@@ -113,7 +114,7 @@ def check_study(study: Study, *, where: str = "study") -> None:
 def study_key(study: Study) -> str:
     """Return the stable key of a study: 12 hex digits of all that changes what is measured.
 
-    Budget, goal, name and number of samples are left out: changing them continues the same study.
+    Budget, goal, load test, name and number of samples are left out: changing them continues the same study.
     """
     measured = {
         "tasks": [{**dataclasses.asdict(task), "samples": None} for task in study.tasks],
@@ -139,6 +140,13 @@ def _task(table: Mapping[str, Any], where: str, folder: Path) -> TaskRef:
         raise ConfigError(f"{where}: no ref; expected a pack name or a path, for example ref = 'tickets.jsonl'")
     record = _record(TaskRef, table, where)
     return dataclasses.replace(record, ref=_resolve(record.ref, folder))
+
+
+def _load(table: Any, where: str) -> LoadTest:
+    load = _record(LoadTest, table, where)
+    if (load.users is None) == (load.rate_per_s is None):
+        raise ConfigError(f"{where}: expected users or rate_per_s, one of the two, for example users = 8")
+    return load
 
 
 def _candidates(tables: Sequence[Mapping[str, Any]], where: str, folder: Path) -> Iterable[Candidate]:

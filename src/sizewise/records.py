@@ -662,6 +662,8 @@ class Measurement:
     values: Mapping[str, Estimate]
     taken_at: float = 0.0
     detail: str = ""
+    task: str = ""
+    """Task whose prompts were used; empty where it is of no task."""
 
 
 # --------------------------------------------------------------------------- the question and the answer
@@ -702,6 +704,21 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadTest:
+    """The load under which the race's survivors must meet the goal's latency limits, with the task's own prompts."""
+
+    users: int | None = None
+    """People who ask, wait for the answer and ask again."""
+    rate_per_s: float | None = None
+    """Requests per second, Poisson arrivals; used where `users` is not given."""
+    duration_s: float = 20.0
+    slots: int = 4
+    """Requests at a time of servers that sizewise starts."""
+    usd_per_hour: float | None = None
+    """Price of one server; None counts electricity or token prices alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRef:
     """Which task, how much of it: a pack name or a path, with its options."""
 
@@ -715,7 +732,7 @@ class TaskRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """The question, complete. `key` in the store is a hash of all of it but the budget."""
+    """The question, complete. `key` in the store is a hash of what changes the answers."""
 
     name: str
     tasks: tuple[TaskRef, ...]
@@ -723,6 +740,8 @@ class Study:
     goal: Goal = field(default_factory=Goal)
     budget: Budget = field(default_factory=Budget)
     workload: Workload = field(default_factory=Workload)
+    load: LoadTest | None = None
+    """Load-test the survivors of the race; None leaves latency as the race saw it."""
     seed: int = 0
     repeats: int = 1
     order: str = "memory"

@@ -79,7 +79,7 @@ def stored(tmp_path: Path) -> Iterator[tuple[Store, str]]:
             size = estimate(1e6 * 10**number, 0, Source.PUBLISHED)
             store.add_measurement("k", Measurement(candidate=name, kind="facts", values={"parameters": size}))
             peak = estimate(4e6 * 10**number, 0)
-            store.add_measurement("k", Measurement(candidate=name, kind="memory", values={"peak_bytes": peak}))
+            store.add_measurement("k", Measurement(candidate=name, kind="memory", values={"peak_memory_bytes": peak}))
             parts = {"weights": estimate(3e6 * 10**number, 0), "kv_cache": estimate(2e6, 0)}
             store.add_outlook("k", Prediction(candidate=name, memory_bytes=peak, memory_parts=parts))
         store.add_outlook("k", Skipped(candidate="giant", reason="needs 900 GiB, 8 GiB are free"))

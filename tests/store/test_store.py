@@ -86,7 +86,7 @@ def test_a_study_and_everything_around_it_comes_back(tmp_path: Path) -> None:
     estimate = Estimate(value=1.0, low=0.5, high=2.0, source=Source.PREDICTED, detail="d")
     prediction = Prediction(candidate="small", memory_bytes=estimate, memory_parts={"weights": estimate})
     skipped = Skipped(candidate="large", reason="does not fit")
-    measurement = Measurement(candidate="small", kind="memory", values={"peak_bytes": estimate}, taken_at=1.0)
+    measurement = Measurement(candidate="small", kind="memory", values={"peak_memory_bytes": estimate}, taken_at=1.0)
     verdict = Verdict(
         task="copy", outcome=Outcome.CHOSEN, chosen="small", best="large", certificate="c", because=("b",)
     )

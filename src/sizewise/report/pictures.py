@@ -55,7 +55,7 @@ def _memory(gathered: Gathered) -> PlotSection:
     bars = []
     for name in gathered.names():
         prediction = gathered.predictions.get(name)
-        peak = gathered.measured(name, "memory", "peak_bytes")
+        peak = gathered.measured(name, "memory", "peak_memory_bytes")
         if prediction is not None:
             bars.append((name, prediction.memory_parts or {"memory": prediction.memory_bytes}, peak))
         elif peak is not None:

@@ -6,10 +6,10 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 
-from sizewise.records import Cascade, Estimate, Standing, Trial, Verdict
+from sizewise.records import Cascade, Estimate, Measurement, Standing, Trial, Verdict
 from sizewise.report.gathering import Gathered
 from sizewise.report.page import Cell, Row, Table, TableSection
-from sizewise.units import format_bytes, format_count, format_percent, format_seconds
+from sizewise.units import format_bytes, format_count, format_percent, format_seconds, format_usd
 
 SHOWN_ITEMS = 6
 
@@ -21,6 +21,7 @@ def sections(gathered: Gathered) -> tuple[TableSection, ...]:
         _sizes(gathered),
         _money(gathered),
         _failures(gathered),
+        _load(gathered),
         _predictions(gathered),
         _skipped(gathered),
         _answers(gathered),
@@ -175,6 +176,46 @@ def _failure_row(name: str, trials: list[Trial], axes: list[str]) -> Row:
     return Row(cells=(*cells, *more))
 
 
+def _load(gathered: Gathered) -> TableSection:
+    tested: dict[str, list[Measurement]] = defaultdict(list)
+    for item in gathered.measurements:
+        if item.kind == "load":
+            tested[item.task] = [m for m in tested[item.task] if m.candidate != item.candidate] + [item]
+    head = (
+        "candidate", "first token, p95", "whole answer, p95", "within the limit", "good answers/s", "cost per accepted",
+        "seconds per accepted", "joules per accepted", "load",
+    )  # fmt: skip
+    tables = tuple(
+        Table(title=task, head=head, rows=tuple(_load_row(item) for item in items)) for task, items in tested.items()
+    )
+    return TableSection(
+        id="load",
+        title="Under load",
+        text="The candidates that the race left in, under the study's load with the task's own prompts: latency from "
+        "the intended start, and what one answer costs that is right and in time.",
+        tables=tables,
+        empty="No load test was asked for; add a [load] table to the study, or run `sizewise load`.",
+    )
+
+
+def _load_row(item: Measurement) -> Row:
+    def cell(name: str, show: Callable[[float], str]) -> Cell:
+        return Cell(text=_range(item.values.get(name), show))
+
+    cells = (
+        Cell(text=item.candidate),
+        cell("ttft_p95_s", format_seconds),
+        cell("total_p95_s", format_seconds),
+        cell("good_share", format_percent),
+        cell("goodput_per_s", _number),
+        cell("usd_per_accepted", format_usd),
+        cell("s_per_accepted", format_seconds),
+        cell("j_per_accepted", _number),
+        Cell(text=item.detail, kind="wrap"),
+    )
+    return Row(cells=cells)
+
+
 def _predictions(gathered: Gathered) -> TableSection:
     rows = []
     known = [name for name in gathered.names() if name in gathered.predictions]
@@ -183,7 +224,7 @@ def _predictions(gathered: Gathered) -> TableSection:
         cells = (
             Cell(text=name),
             Cell(text=_range(prediction.memory_bytes, format_bytes)),
-            Cell(text=_range(gathered.measured(name, "memory", "peak_bytes"), format_bytes)),
+            Cell(text=_range(gathered.measured(name, "memory", "peak_memory_bytes"), format_bytes)),
             Cell(text=_range(prediction.load_s, format_seconds)),
             Cell(text=_range(gathered.measured(name, "memory", "load_s"), format_seconds)),
             Cell(text=_range(prediction.decode_tokens_per_s, lambda value: f"{value:.3g}/s")),

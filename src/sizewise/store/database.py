@@ -203,16 +203,17 @@ class Store:
             dump(measurement.values),
             measurement.taken_at,
             measurement.detail,
+            measurement.task,
         )
-        self._write(("INSERT INTO measurements VALUES (?,?,?,?,?,?)", [row]))
+        self._write(("INSERT INTO measurements VALUES (?,?,?,?,?,?,?)", [row]))
 
     def measurements(self, study: str) -> list[Measurement]:
         """Return the measurements of a study, oldest first."""
         rows = self._connection.execute(
-            'SELECT candidate, kind, "values", taken_at, detail FROM measurements WHERE study=? ORDER BY rowid',
+            'SELECT candidate, kind, "values", taken_at, detail, task FROM measurements WHERE study=? ORDER BY rowid',
             (study,),
         )
-        names = ("candidate", "kind", "values", "taken_at", "detail")
+        names = ("candidate", "kind", "values", "taken_at", "detail", "task")
         return [
             build(Measurement, {**dict(zip(names, row, strict=True)), "values": json.loads(row[2])}) for row in rows
         ]

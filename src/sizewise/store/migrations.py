@@ -36,6 +36,7 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX verdict_study ON verdicts (study, task, decided_at);
     """,
+    "ALTER TABLE measurements ADD COLUMN task TEXT NOT NULL DEFAULT '';",
 )
 
 

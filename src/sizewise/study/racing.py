@@ -65,7 +65,7 @@ class TaskRace:
             repeats=self._study.repeats,
             skipped=tuple(item for item in outlooks if isinstance(item, Skipped)),
             predictions=tuple(item for item in outlooks if isinstance(item, Prediction)),
-            measurements=tuple(self._store.measurements(self._key)),
+            measurements=tuple(m for m in self._store.measurements(self._key) if m.task in ("", self._task.name)),
             origin=f"study {self._key}",
         )
 

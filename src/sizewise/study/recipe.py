@@ -15,6 +15,7 @@ from sizewise.records import Candidate, Prediction, Skipped, Study, TaskRef, Tri
 from sizewise.store.database import Store
 from sizewise.study.asking import Asker
 from sizewise.study.events import Event, OnEvent, silent
+from sizewise.study.loading import load_survivors
 from sizewise.study.preparing import Prepared, facts, prepare
 from sizewise.study.racing import TaskRace
 from sizewise.study.residency import Residency
@@ -46,6 +47,11 @@ async def run_study(study: Study, store: Store, *, on_event: OnEvent = silent, n
             race = TaskRace(study=study, key=key, asker=asker, store=store, on_event=on_event)
             await race.run()
             verdict = race.verdict()
+            if study.load is not None and not asker.stopped:
+                await residency.unload_all()
+                for measurement in await load_survivors(study, study.load, task, prepared, verdict, on_event):
+                    store.add_measurement(key, measurement)
+                verdict = race.verdict()
             store.add_verdict(key, verdict, now=now())
             verdicts.append(verdict)
             text = verdict.chosen or str(verdict.outcome)

@@ -50,8 +50,7 @@ class Residency:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close every engine."""
-        for name in list(self.loaded):
-            await self.unload(name)
+        await self.unload_all()
 
     async def get(self, candidate: Candidate) -> Loaded:
         """Return the candidate's running engine, starting it where needed; raises RuntimeFailure."""
@@ -72,6 +71,11 @@ class Residency:
         self.loaded[name] = Loaded(runtime=runtime, info=info, memory_bytes=needs)
         return self.loaded[name]
 
+    async def unload_all(self) -> None:
+        """Close every engine, so that something else has the machine to itself."""
+        for name in list(self.loaded):
+            await self.unload(name)
+
     async def unload(self, name: str) -> None:
         """Close one engine and remember its peak."""
         loaded = self.loaded.pop(name)
@@ -90,7 +94,9 @@ class Residency:
         for name in {**self.peaks_bytes, **self.loads_s}:
             values = {}
             if name in self.peaks_bytes:
-                values["peak_bytes"] = _measured([self.peaks_bytes[name]], "highest seen of the engine's process")
+                values["peak_memory_bytes"] = _measured(
+                    [self.peaks_bytes[name]], "highest seen of the engine's process"
+                )
             if name in self.loads_s:
                 values["load_s"] = _measured(self.loads_s[name], "median of its starts")
             found.append(Measurement(candidate=name, kind="memory", values=values, taken_at=now))
