@@ -176,6 +176,10 @@ def _nvml_device(nvml: Any, handle: Any) -> dict[str, Any]:
         device["power_w"] = nvml.nvmlDeviceGetPowerManagementLimit(handle) / 1000.0
     except nvml.NVMLError as error:
         device["power_reason"] = str(error)
+    try:
+        device["drawn_w"] = nvml.nvmlDeviceGetPowerUsage(handle) / 1000.0
+    except nvml.NVMLError as error:
+        device["power_reason"] = str(error)
     return device
 
 

@@ -1,0 +1,229 @@
+"""`sizewise plan MODEL`: the smallest devices and the cheapest cloud offers that run a model as fast as asked."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from sizewise.records import Candidate, Machine, Model, Prediction, Skipped, Workload
+
+
+@click.command(name="plan")
+@click.argument("model", required=False)
+@click.option("--quantization", "-q", help="File mix, for example Q4_K_M  [default: the file's own, else Q4_K_M]")
+@click.option("--prompt", default=512, show_default=True, type=click.IntRange(1), help="Tokens of a prompt.")
+@click.option("--answer", default=256, show_default=True, type=click.IntRange(1), help="Tokens of an answer.")
+@click.option("--context", default=4096, show_default=True, type=click.IntRange(16), help="Tokens of context.")
+@click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 4096), help="Requests at a time.")
+@click.option("--engine", type=click.Choice(["llama.cpp", "vllm"]), default="llama.cpp", show_default=True)
+@click.option("--max-ttft", type=float, help="Seconds to the first token, at most.")
+@click.option("--min-speed", type=float, help="Tokens per second of one request, at least.")
+@click.option("--machine", "machine_name", help="Look at this machine only, for example 'RTX 4090'.")
+@click.option("--region", default="USA", show_default=True, help="Country code for grams of CO2e.")
+@click.option("--limit", default=8, show_default=True, type=click.IntRange(1), help="Devices to print.")
+@click.option("--list-devices", is_flag=True, help="Print the names of all devices and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print data as JSON on stdout.")
+def command(model: str | None, limit: int, list_devices: bool, as_json: bool, **asked: Any) -> None:
+    """Find what a model needs: the smallest devices that hold it and meet the targets, and what they cost.
+
+    MODEL is a catalog name, a hub id or a GGUF file. Targets are held against the slow end of the predicted range.
+    """
+    from sizewise.machines.devices import read_devices
+
+    if list_devices:
+        click.echo("\n".join(device.name for device in read_devices()))
+        return
+    if model is None:
+        raise click.UsageError("name a model, for example: sizewise plan qwen3:8b")
+    from sizewise.models.reading import read_model
+
+    facts = read_model(model)
+    candidate, workload = _question(facts, asked)
+    here = None if asked["machine_name"] else _judge(facts, candidate, workload, None, asked)
+    rows = [_judge(facts, candidate, workload, machine, asked) for machine in _machines(asked)]
+    meeting = sorted((row for row in rows if row["meets"]), key=lambda row: (row["total_memory_bytes"], row["machine"]))
+    document = {
+        "model": facts.name,
+        "quantization": candidate.quantization or facts.quantization,
+        "workload": {"prompt": workload.prompt_tokens, "answer": workload.output_tokens,
+                     "context": workload.context_tokens, "concurrency": workload.concurrency},
+        "here": here,
+        "smallest": meeting[:limit],
+        "cloud": _cloud(meeting, limit),
+        "why_not": _nearest_miss(rows) if not meeting else None,
+    }  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    else:
+        _print(document)
+    if not meeting:
+        raise SystemExit(4)
+
+
+def _question(model: Model, asked: dict[str, Any]) -> tuple[Candidate, Workload]:
+    from sizewise.records import Candidate, Settings, Workload
+
+    quantization = asked["quantization"]
+    if quantization is None and not model.tensor_bytes:
+        quantization = "BF16" if asked["engine"] == "vllm" else "Q4_K_M"
+    candidate = Candidate(
+        name=model.name,
+        model=model.name,
+        runtime="vllm" if asked["engine"] == "vllm" else "llama-server",
+        quantization=quantization,
+        settings=Settings(context_tokens=asked["context"], concurrency=asked["concurrency"]),
+    )
+    workload = Workload(
+        prompt_tokens=asked["prompt"],
+        output_tokens=asked["answer"],
+        context_tokens=asked["context"],
+        concurrency=asked["concurrency"],
+    )
+    return candidate, workload
+
+
+def _machines(asked: dict[str, Any]) -> list[Machine]:
+    """Return the machines to look at: each device once, and twice, four and eight times where people build that."""
+    from sizewise.errors import ConfigError
+    from sizewise.machines.devices import planned_machine, read_devices
+
+    if asked["machine_name"]:
+        return [planned_machine(asked["machine_name"])]
+    names = []
+    for device in read_devices():
+        if device.memory_bytes is None or device.bandwidth_bytes_per_s is None:
+            continue
+        names.append(device.name)
+        if device.kind == "gpu" and device.memory_bytes >= 16 * 2**30:
+            names += [f"{count}x {device.name}" for count in (2, 4, 8)]
+    machines = []
+    for name in names:
+        try:
+            machines.append(planned_machine(name))
+        except ConfigError:
+            continue
+    return machines
+
+
+def _judge(
+    model: Model, candidate: Candidate, workload: Workload, machine: Machine | None, asked: dict[str, Any]
+) -> dict[str, Any]:
+    from sizewise.machines.prices import carbon_intensity, hourly_price
+    from sizewise.prediction.cost import Ownership
+    from sizewise.prediction.energy import carbon_g
+    from sizewise.prediction.predict import predict
+
+    if machine is None:
+        from sizewise.machines.calibration import with_calibration
+        from sizewise.machines.detect import detect
+
+        machine = with_calibration(detect())
+    devices = machine.devices[1:] or machine.devices
+    price = hourly_price(devices[0].name)
+    owned = None
+    if price:
+        owned = Ownership(usd_per_hour=price[0] * len(devices), detail=f"${price[0]} an hour each, {price[1]}")
+    found = predict(candidate, model, machine, workload, owned=owned)
+    row: dict[str, Any] = {
+        "machine": machine.name,
+        "device": devices[0].name,
+        "count": len(devices),
+        "total_memory_bytes": sum(device.memory_bytes or 0 for device in devices),
+    }
+    missed = _missed(found, asked)
+    if missed:
+        return row | {"meets": False, "why_not": missed}
+    grams, region = carbon_intensity(asked["region"])
+    energy = getattr(found, "energy_j_per_answer", None)
+    return row | {
+        "meets": True,
+        **_numbers(found),
+        "g_co2e_per_answer": carbon_g(energy, grams, region).value if energy else None,
+        "bottleneck": found.bottleneck.value if not _is_skipped(found) else None,
+        "how": list(getattr(found, "assumptions", ())),
+    }
+
+
+def _is_skipped(found: Prediction | Skipped) -> bool:
+    return hasattr(found, "reason")
+
+
+def _missed(found: Prediction | Skipped, asked: dict[str, Any]) -> str:
+    """Return why a machine does not do, an empty string when it does; the slow end of a range counts."""
+    from sizewise.records import Skipped
+
+    if isinstance(found, Skipped):
+        return found.reason
+    partly = any("processor" in note or "main memory" in note for note in found.assumptions)
+    if partly:
+        return "holds only a part of it; the rest would run on the processor"
+    speed, ttft = found.decode_tokens_per_s, found.ttft_s
+    if asked["min_speed"] and (speed is None or speed.low < asked["min_speed"]):
+        return f"{speed.value:.3g} tok/s, at worst {speed.low:.3g}" if speed else "its speed is not known"
+    if asked["max_ttft"] and (ttft is None or ttft.high > asked["max_ttft"]):
+        return f"first token after {ttft.value:.2g} s, at worst {ttft.high:.2g}" if ttft else "its speed is not known"
+    return ""
+
+
+def _numbers(found: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    names = ("memory_bytes", "decode_tokens_per_s", "ttft_s", "answer_s", "load_s", "energy_j_per_answer",
+             "cost_usd_per_1k_answers")  # fmt: skip
+    values = {name: getattr(found, name) for name in names}
+    return {name: asdict(value) if value is not None else None for name, value in values.items()}
+
+
+def _cloud(meeting: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """Return the cheapest cloud instances whose devices are among those that meet the targets."""
+    from dataclasses import asdict
+
+    from sizewise.machines.prices import cloud_offers
+
+    good = {(row["device"], row["count"]): row for row in meeting}
+    found = []
+    for offer in cloud_offers():
+        row = good.get((offer.device, offer.count))
+        if row:
+            found.append({**asdict(offer), "answer_s": row["answer_s"]})
+    return found[:limit]
+
+
+def _nearest_miss(rows: list[dict[str, Any]]) -> str:
+    largest = max(rows, key=lambda row: row["total_memory_bytes"])
+    return f"even {largest['machine']}: {largest['why_not']}"
+
+
+def _print(document: dict[str, Any]) -> None:
+    from sizewise.units import format_bytes, format_seconds
+
+    shape = document["workload"]
+    click.echo(
+        f"{document['model']} {document['quantization'] or ''}: prompt {shape['prompt']}, answer {shape['answer']}, "
+        f"context {shape['context']}, {shape['concurrency']} at a time"
+    )
+    here = document["here"]
+    if here:
+        verdict = "does" if here["meets"] else f"does not do: {here['why_not']}"
+        click.echo(f"this machine {verdict}")
+    for row in document["smallest"]:
+        speed, ttft = row["decode_tokens_per_s"], row["ttft_s"]
+        pace = f"{speed['value']:.3g} tok/s ({speed['low']:.2g}-{speed['high']:.2g})" if speed else "speed not known"
+        first = f", first token {format_seconds(ttft['value'])}" if ttft else ""
+        cost = row["cost_usd_per_1k_answers"]
+        price = f", ${cost['value']:.2g} per 1K answers" if cost else ""
+        click.echo(
+            f"  {row['machine']:24s} {format_bytes(row['memory_bytes']['value'])} of "
+            f"{format_bytes(row['total_memory_bytes'])}, {pace}{first}{price}; limit: {row['bottleneck']}"
+        )
+    for offer in document["cloud"]:
+        click.echo(
+            f"  {offer['cloud']} {offer['instance']} ({offer['count']}x {offer['device']}): "
+            f"${offer['usd_per_hour']:.2f} an hour in {offer['region']}, list price of {offer['date']}"
+        )
+    if document["why_not"]:
+        click.echo(f"nothing in the catalog does it; {document['why_not']}")
+    click.echo("next: sizewise fit --machine 'NAME' shows what else such a machine runs", err=True)
