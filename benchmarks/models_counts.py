@@ -3,7 +3,8 @@
 Run: `python benchmarks/models_counts.py`. Reads the raw rows (../shared/data/catalog/models.jsonl, or the folder
 named in SIZEWISE_DATA), applies the corrections that the catalog's build lists with reasons, and counts each shape. A
 row is exact when the total is equal, or equal after extras that are named and computed from the shape (never a
-remainder). Rows whose raw configuration was itself fitted to the total are also counted apart: they test our sum, not our rules.
+remainder). Rows whose raw configuration was itself fitted to the total are also counted apart: they test our
+sum, not our rules.
 """
 
 from __future__ import annotations

@@ -127,9 +127,8 @@ def main() -> int:
     grown = seen["peak_mb"] - seen["start_mb"]
     with contextlib.suppress(OSError):
         FAILURES.rmdir()
-    print(
-        f"coverage {covered[0]} -> {covered[-1]} edges; {seen['read_whole']} read whole, {seen['refused']} refused; {took:.0f} s"
-    )
+    print(f"coverage {covered[0]} -> {covered[-1]} edges in {took:.0f} s")
+    print(f"{seen['read_whole']} inputs read whole, {seen['refused']} refused with a readable error")
     ok = seen["slowest_s"] <= SECONDS and grown <= MEGABYTES
     print(f"{seen['runs']} inputs: no crash, slowest {seen['slowest_s']:.3f} s (bar 1 s), memory +{grown:.0f} MB over "
           f"{seen['start_mb']:.0f} MB (bar 200 MB): {'holds' if ok else 'FAILS'}")  # fmt: skip

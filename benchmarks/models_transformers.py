@@ -26,6 +26,28 @@ from sizewise.models.configuration import read_architecture, text_config
 
 BAR = 0.98
 
+STATED: dict[str, dict[str, Any]] = {
+    "deepseek_v2": {"q_lora_rank": None},
+    "phimoe": {"attention_bias": True, "lm_head_bias": True},
+    "glm": {"pad_token_id": 0},
+}
+"""Fields that the published files state and partial extracts lack, while transformers' class has another default."""
+RENAMED = {"granitemoe": {"num_experts": "num_local_experts"}, "phimoe": {"num_experts": "num_local_experts"}}
+"""Extracts use one name for the number of experts; these classes know another."""
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+          "original_max_position_embeddings": 8192}  # fmt: skip
+"""Rotary numbers that no count depends on, which transformers insists on."""
+
+
+def translated(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration in the words of transformers' class."""
+    kind = config["model_type"]
+    found = {RENAMED.get(kind, {}).get(key, key): value for key, value in config.items()}
+    found = STATED.get(kind, {}) | found
+    if found.get("rope_scaling") == {"rope_type": "llama3"} or "rope_type" in (found.get("rope_scaling") or {}):
+        found["rope_scaling"] = LLAMA3
+    return {key: value for key, value in found.items() if key not in ("model_type", "auto_map")}
+
 
 def configurations(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (name, configuration of the text model), distinct shapes once."""
@@ -49,9 +71,7 @@ def theirs(config: dict[str, Any]) -> int | None:
     kind = config["model_type"]
     if kind not in CONFIG_MAPPING:
         return None
-    made = CONFIG_MAPPING[kind](
-        **{key: value for key, value in config.items() if key not in ("model_type", "auto_map")}
-    )
+    made = CONFIG_MAPPING[kind](**translated(config))
     causal = type(made) in AutoModelForCausalLM._model_mapping
     with torch.device("meta"):
         model = (AutoModelForCausalLM if causal else AutoModel).from_config(made)

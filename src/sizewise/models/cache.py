@@ -6,6 +6,9 @@ Engines differ, so they are named:
   windows it honours; latent attention keeps one row of rank + rope; recurrent states are f32
   (llama.cpp `llama-kv-cache*.cpp`, `llama-hparams.cpp`, checked against its allocator in `benchmarks/models_cache.py`).
 - `vllm`: pages of 16 tokens, all attention layers at full length: the worst case that its hybrid allocator reserves.
+  Where layers have a recurrent state, a page is stretched until it holds one layer's state, groups of recurrent layers
+  take two such pages each, and the context is rounded up to pages (worked out from published start-up logs, checked
+  in `benchmarks/models_cache.py`).
 - `transformers`: no padding, sliding layers hold the window.
 
 Not covered: compute buffers (see `prediction`), prefix sharing between sequences.
@@ -33,6 +36,8 @@ LLAMA_CPP_WINDOWS = frozenset({
 """Families whose sliding windows llama.cpp applies; it caches every other one at full length."""
 
 _PAD, _PAGE = 256, 16
+_STATE_PAGES = 2
+"""Pages of one sequence in each group of recurrent layers: the running state and the one kept for prefix reuse."""
 
 
 def row_bytes(elements: int, kv_type: str) -> int:
@@ -83,11 +88,29 @@ def _cells(window: int | None, context: int, engine: str, sequences: int, micro_
 
 def _state(mixer: Recurrent, engine: str) -> int:
     """Return bytes of the state of one sequence in one recurrent layer."""
-    kept = mixer.conv_kernel - 1 if engine == "llama.cpp" or mixer.kind == "deltanet" else mixer.conv_kernel
+    kept = mixer.conv_kernel if engine == "transformers" and mixer.kind != "deltanet" else mixer.conv_kernel - 1
     convolution = kept * mixer.conv_channels
     if engine == "llama.cpp":
         return 4 * (mixer.state_elements + convolution)
     return 4 * mixer.state_elements + 2 * convolution
+
+
+def _is_hybrid(arch: Architecture) -> bool:
+    return any(layer.recurrent for layer in arch.layers) and any(layer.attention for layer in arch.layers)
+
+
+def _vllm_hybrid(arch: Architecture, context: int, kv_type: str, value_type: str, sequences: int) -> dict[str, int]:
+    """Return the pages that vLLM's hybrid allocator takes: one page size, groups of as many layers as attend."""
+    rows = [_row(layer.attention, kv_type, value_type) for layer in arch.layers if layer.attention]
+    states = [_state(layer.recurrent, "vllm") for layer in arch.layers if layer.recurrent]
+    tokens = _up(-(-max(states) // max(rows)), _PAGE)
+    page = tokens * max(rows)
+    layers = min(len(rows), len(states))
+    attending, recurrent = -(-len(rows) // layers), -(-len(states) // layers)
+    return {
+        "full": sequences * attending * -(-context // tokens) * page * layers,
+        "state": sequences * recurrent * _STATE_PAGES * page * layers,
+    }
 
 
 def cache_parts(
@@ -112,6 +135,8 @@ def cache_parts(
     if context_tokens < 1 or sequences < 1:
         raise ConfigError(f"a cache of {context_tokens} tokens x {sequences} sequences; expected at least 1 of each")
     parts = {"full": 0, "window": 0, "state": 0, "indexer": 0}
+    if engine == "vllm" and _is_hybrid(arch):
+        return parts | _vllm_hybrid(arch, context_tokens, kv_type, value_type or kv_type, sequences)
     for layer in arch.layers:
         if layer.attention:
             window = window_of(arch, layer.attention, engine)
