@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from sizewise.ladder import family, measure, reading
+from sizewise.ladder.engine_arithmetic import to_f16
 from sizewise.records import Message, Request, Settings
 from sizewise.runtimes.embedded import EmbeddedRuntime
 from sizewise.tasks import skills
@@ -66,7 +67,7 @@ def main() -> int:
         context = min(model.context_tokens, 512)
         asked = prompts(args.prompts, context)
         theirs = asyncio.run(through_llama_cpp(path, asked, context))
-        ours = measure.answers(measure.to_f16(reading.load(path)), asked)
+        ours = measure.answers(to_f16(reading.load(path), exact=True), asked)
         equal = sum(a == b for a, b in zip(ours, theirs, strict=True))
         worst = min(worst, equal / len(asked))
         print(f"{model.name:32} {equal:5} of {len(asked)} equal")

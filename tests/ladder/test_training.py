@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch", reason="the training extra is not installed
 
 from sizewise.ladder import building, exporting, family, measure, muon, pruning, reading, train  # noqa: E402
 from sizewise.ladder.batches import batches, texts  # noqa: E402
+from sizewise.ladder.engine_arithmetic import to_f16  # noqa: E402
 from sizewise.ladder.network import Llama, norm, turns  # noqa: E402
 from sizewise.records import Message, Request, Settings  # noqa: E402
 from sizewise.runtimes.embedded import EmbeddedRuntime  # noqa: E402
@@ -105,7 +106,7 @@ def test_rows_in_the_halves_convention_are_reordered_to_neighbouring_pairs() -> 
 def test_a_written_file_reads_back_as_the_same_model(tmp_path: Path) -> None:
     for name in ("ladder-14k", "ladder-moe-91k"):
         made = recipe.find(name)
-        model = measure.to_f16(Llama(made.shape, torch.Generator().manual_seed(2)))
+        model = to_f16(Llama(made.shape, torch.Generator().manual_seed(2)))
         exporting.export(model, made, tmp_path / "model.gguf")
         again = reading.load(tmp_path / "model.gguf")
         assert again.shape == made.shape
@@ -116,7 +117,7 @@ def test_a_written_file_reads_back_as_the_same_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["ladder-36k", "ladder-127k"])
 async def test_llama_cpp_answers_as_the_training_code_does(name: str) -> None:
     prompts = [sample.prompt for skill in skills.names() for sample in skills.load(skill, seed=21, n=4)]
-    model = measure.to_f16(reading.load(family.path(name)))
+    model = to_f16(reading.load(family.path(name)), exact=True)
     settings = Settings(chat=False, max_output_tokens=skills.MAX_ANSWER_TOKENS, context_tokens=512)
     runtime = EmbeddedRuntime(family.path(name), settings)
     await runtime.start()
@@ -136,7 +137,7 @@ async def test_llama_cpp_runs_experts_as_the_training_code_does(tmp_path: Path) 
     model = Llama(made.shape, torch.Generator().manual_seed(3))
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.2, generator=torch.Generator().manual_seed(4))
-    exporting.export(measure.to_f16(model), made, tmp_path / "moe.gguf")
+    exporting.export(to_f16(model), made, tmp_path / "moe.gguf")
     settings = Settings(chat=False, max_output_tokens=4, context_tokens=128)
     runtime = EmbeddedRuntime(tmp_path / "moe.gguf", settings)
     await runtime.start()

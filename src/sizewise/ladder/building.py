@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from sizewise.ladder import family, measure, reading
+from sizewise.ladder.engine_arithmetic import to_f16
 from sizewise.ladder.exporting import export
 from sizewise.ladder.family import LadderModel
 from sizewise.ladder.network import Llama
@@ -41,7 +42,7 @@ def build(recipe: Recipe, out: Path, progress: Progress) -> tuple[Llama, float]:
     teacher = _member(recipe.teacher, out) if recipe.teacher else None
     start = pruned(_member(recipe.parent, out), recipe.shape) if recipe.parent else None
     model, cpu_s = train(recipe, checkpoint, progress, start=start, teacher=teacher)
-    return measure.to_f16(model), cpu_s
+    return to_f16(model), cpu_s
 
 
 def _member(name: str, out: Path) -> Llama:

@@ -10,40 +10,15 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
 
 from sizewise.ladder.batches import batches, block
-from sizewise.ladder.network import Attention, FeedForward, Llama
+from sizewise.ladder.network import Llama
 from sizewise.ladder.recipe import NEWLINE, Recipe
 from sizewise.records import Sample
 from sizewise.tasks import skills
 
 HELD_OUT_SEED = 777
 """Seed of the samples behind the scores in the manifest; task packs use other seeds."""
-
-
-def to_f16(model: Llama) -> Llama:
-    """Return the same model, changed to compute as an F16 file does in llama.cpp on a CPU.
-
-    Matrices are rounded to F16, and so is what they are multiplied with: activations, queries, keys and values.
-    Sums stay float32. Routers of experts are left alone.
-    """
-    for name, weight in model.named_parameters():
-        if "router" not in name:
-            weight.data = weight.data.half().float()
-    for module in model.modules():
-        if isinstance(module, Attention):
-            module.f16_cache = True
-            module.register_forward_pre_hook(_round_first)
-            module.o.register_forward_pre_hook(_round_first)
-        elif isinstance(module, FeedForward):
-            module.register_forward_pre_hook(_round_first)
-            module.down.register_forward_pre_hook(_round_first)
-    return model
-
-
-def _round_first(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return inputs[0].half().float(), *inputs[1:]
 
 
 @torch.inference_mode()

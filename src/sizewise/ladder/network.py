@@ -51,14 +51,18 @@ def turns(length: int, head_dim: int, base: float) -> Tensor:
     return torch.polar(torch.ones_like(angles), angles)[:, None, :]
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Return causal attention for q, k, v (batch, heads, length, head_dim)."""
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
 class Attention(nn.Module):
     """Causal attention with rotary positions (neighbouring pairs) and shared key-value heads."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.f16_cache = False
-        """Round queries, keys and values to F16, as an engine with an F16 cache does."""
+        self.attend = attend
         self.q = nn.Linear(shape.width, shape.heads * shape.head_dim, bias=False)
         self.k = nn.Linear(shape.width, shape.kv_heads * shape.head_dim, bias=False)
         self.v = nn.Linear(shape.width, shape.kv_heads * shape.head_dim, bias=False)
@@ -75,9 +79,7 @@ class Attention(nn.Module):
         q, k = qk.transpose(1, 2).split((heads, shared), dim=1)
         k = k.repeat_interleave(heads // shared, dim=1)
         v = v.transpose(1, 2).repeat_interleave(heads // shared, dim=1)
-        if self.f16_cache:
-            q, k, v = q.half().float(), k.half().float(), v.half().float()
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y = self.attend(q, k, v)
         return self.o(y.transpose(1, 2).reshape(batch, length, -1))
 
 
