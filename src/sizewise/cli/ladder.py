@@ -63,9 +63,10 @@ def verify(as_json: bool) -> None:
     "--all", "everything", is_flag=True, help="Every member, variants and seeds included, and the compute grid."
 )
 @click.option("--only", multiple=True, metavar="NAME", help="Train one member; may be repeated.")
+@click.option("--grid", is_flag=True, help="Only the compute grid: tiny sizes at three budgets, into isoflop.csv.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("ladder"), show_default=True, help="Folder.")
 @click.option("--threads", type=int, default=1, show_default=True, help="CPU threads.")
-def train(everything: bool, only: tuple[str, ...], out: Path, threads: int) -> None:
+def train(everything: bool, only: tuple[str, ...], grid: bool, out: Path, threads: int) -> None:
     """Train members anew (extra: pip install 'sizewise[ladder]'); without options the plain sizes.
 
     Stopped runs continue from their checkpoints under OUT/checkpoints.
@@ -84,7 +85,9 @@ def train(everything: bool, only: tuple[str, ...], out: Path, threads: int) -> N
     def progress(line: str) -> None:
         click.echo(line, err=True)
 
-    building.build_all(chosen, out, threads, progress)
-    if everything and not only:
-        isoflop.train_grid(out / "isoflop.csv", 1, progress)
+    out.mkdir(parents=True, exist_ok=True)
+    if only or not grid:
+        building.build_all(chosen, out, threads, progress)
+    if grid or (everything and not only):
+        isoflop.train_grid(out / "isoflop.csv", 1, threads, progress)
     click.echo(f"Next: compare {out / 'manifest.json'} with `sizewise ladder list --json`", err=True)

@@ -1,14 +1,12 @@
 """A grid of tiny runs, sizes by compute budgets, for fitting scaling laws: loss at the end of each run.
 
 Every run has its own learning-rate fall and the recipe of the ladder, so the losses are comparable. Compute is
-6 x all parameters x tokens. Run: `python -m sizewise.ladder.isoflop OUT.csv`.
+6 x all parameters x tokens. Run: `sizewise ladder train --grid`.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -46,8 +44,9 @@ def runs(seed: int) -> list[tuple[Recipe, float]]:
     return found
 
 
-def train_grid(out: Path, seed: int, progress: Callable[[str], None]) -> None:
+def train_grid(out: Path, seed: int, threads: int, progress: Callable[[str], None]) -> None:
     """Train what the CSV does not hold yet, a row per run."""
+    torch.set_num_threads(threads)
     done = set()
     if out.exists():
         with out.open(newline="") as file:
@@ -65,17 +64,3 @@ def train_grid(out: Path, seed: int, progress: Callable[[str], None]) -> None:
         with out.open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow([*row, round(loss, 5), seed, f"{budget:g}", round(cpu_s, 1)])
         progress(f"{recipe.name}: {recipe.tokens} tokens, loss {loss:.4f}, {cpu_s:.0f} CPU-s")
-
-
-def main() -> None:
-    """Train the grid by itself."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    train_grid(args.out, args.seed, lambda line: print(line, file=sys.stderr, flush=True))
-
-
-if __name__ == "__main__":
-    main()
