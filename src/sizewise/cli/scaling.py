@@ -146,16 +146,29 @@ def overhead(ratio: float, as_json: bool) -> None:
 
 
 @command.command()
+@click.option("--unique", required=True, callback=_count, help="Distinct tokens.")
+@click.option("--epochs", type=click.FloatRange(1), required=True, help="Passes over them.")
+@json_option
+def repeat(unique: float, epochs: float, as_json: bool) -> None:
+    """What passes over the same data are worth."""
+    from sizewise.cli.scaling_output import show
+    from sizewise.scaling.questions import repeated
+
+    show(repeated(unique, epochs), as_json)
+
+
+@command.command()
 @click.option("--total", required=True, callback=_count, help="Total parameters.")
 @click.option("--active", required=True, callback=_count, help="Parameters that one token uses.")
 @click.option("--task", help="mmlu_pro, gpqa, livecodebench, ifeval, ...  [default: all evidence]")
+@click.option("--tokens", callback=_count, help="Training tokens: a law of fine-grained experts speaks too.")
 @json_option
-def experts(total: float, active: float, task: str | None, as_json: bool) -> None:
+def experts(total: float, active: float, task: str | None, tokens: float | None, as_json: bool) -> None:
     """The dense size that a mixture of experts equals, as an interval."""
     from sizewise.cli.scaling_output import show
     from sizewise.scaling.mixture import dense_equivalent
 
-    show(dense_equivalent(total, active, task), as_json)
+    show(dense_equivalent(total, active, task, tokens), as_json)
 
 
 @command.command()

@@ -189,9 +189,24 @@ def clark_dense_equivalent(n: float, experts: float, router: str = "s-base") -> 
 
 
 def krajewski_loss(n: float, d: float, granularity: float = 1.0) -> float:
-    """Return the loss of a 64-expert model of n active parameters (Krajewski et al. 2024)."""
+    """Return the loss of a 64-expert model of n total parameters (Krajewski et al. 2024).
+
+    That n is the total is our reading: with active parameters the same constants put every mixture under a dense
+    model of equal active size, against the paper's finding.
+    """
     k = KRAJEWSKI
     return float(k["c"] + (k["g"] / granularity ** k["gamma"] + k["a"]) / n ** k["alpha"] + k["b"] / d ** k["beta"])
+
+
+def krajewski_dense_equivalent(n: float, d: float, granularity: float = 1.0) -> float:
+    """Return the dense size with the loss of a 64-expert model of n total parameters after d tokens.
+
+    >>> 3e9 < krajewski_dense_equivalent(30e9, 1e12, 1) < krajewski_dense_equivalent(30e9, 1e12, 8) < 30e9
+    True
+    """
+    law = KRAJEWSKI_DENSE
+    rest = krajewski_loss(n, d, granularity) - law.e - law.b / d**law.beta
+    return float((law.a / rest) ** (1.0 / law.alpha)) if rest > 0 else float("inf")
 
 
 def kaplan_loss(n: float, d: float) -> float:

@@ -13,7 +13,7 @@ from math import log
 from sizewise.errors import ConfigError
 from sizewise.records import Estimate, Source
 from sizewise.scaling.answers import Answer, require_positive
-from sizewise.scaling.laws import clark_dense_equivalent
+from sizewise.scaling.laws import clark_dense_equivalent, krajewski_dense_equivalent
 from sizewise.scaling.published import PUBLISHED, Opinion
 from sizewise.units import format_count
 
@@ -63,17 +63,17 @@ EVIDENCE: tuple[Pair, ...] = (
 """Measured places between active and total; a place above the total is written as the total."""
 
 
-def dense_equivalent(total: float, active: float, task: str | None = None) -> Answer:
+def dense_equivalent(total: float, active: float, task: str | None = None, tokens: float | None = None) -> Answer:
     """Return the interval of dense sizes that a mixture of `total` and `active` parameters equals on a task.
 
-    Without a task, or for one without evidence, the interval is that of all evidence. Raises ConfigError when
-    active is not below total.
+    With `tokens` of training, Krajewski's law for fine-grained experts speaks too. Without a task, or for one
+    without evidence, the interval is that of all evidence. Raises ConfigError when active is not below total.
 
     >>> size = dense_equivalent(30e9, 3e9).estimates["dense_equivalent"]
     >>> 3e9 < size.low < size.high <= 30e9
     True
     """
-    require_positive(total=total, active=active)
+    require_positive(total=total, active=active, tokens=tokens)
     if active >= total:
         raise ConfigError(f"active {active:g} is not below total {total:g}; a dense model is its own equivalent")
     own = [pair for pair in EVIDENCE if pair.task == task]
@@ -94,7 +94,7 @@ def dense_equivalent(total: float, active: float, task: str | None = None) -> An
         },
         units={"dense_equivalent": "parameters"},
         inside=bool(own) and 4 <= total / active <= 25,
-        opinions=_opinions(total, active, used),
+        opinions=_opinions(total, active, used, tokens),
         opinion_of="dense_equivalent",
         caveats=_caveats(task, bool(own)),
         sources=tuple(dict.fromkeys(pair.source for pair in used)),
@@ -112,12 +112,16 @@ def _around_one(total: float, active: float, pair: Pair) -> tuple[float, float]:
     return max(active, middle / 2**0.5), min(total, middle * 2**0.5)
 
 
-def _opinions(total: float, active: float, used: list[Pair]) -> tuple[Opinion, ...]:
+def _opinions(total: float, active: float, used: list[Pair], tokens: float | None) -> tuple[Opinion, ...]:
     said = [Opinion(law="square-root rule", value=(total * active) ** 0.5, inside=False, note="no paper; contradicted")]
     experts = max(2.0, total / active)
     value = clark_dense_equivalent(active, experts)
     inside = PUBLISHED["clark2022"].inside(n=active)
     said.append(Opinion(law="clark2022 (s-base)", value=value, inside=inside, note=f"taking {experts:.0f} experts"))
+    if tokens is not None:
+        for grain in (1, 8):
+            size = krajewski_dense_equivalent(total, tokens, grain)
+            said.append(Opinion(law=f"krajewski2024, granularity {grain}", value=size, inside=False, note="64 experts"))
     said += [
         Opinion(law=f"{pair.model}, {pair.task}", value=_place(total, active, pair.weight), inside=True)
         for pair in used

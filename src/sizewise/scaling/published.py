@@ -112,7 +112,8 @@ PUBLISHED: dict[str, Law] = {
         ),
         _law(
             "krajewski2024", "Fine-grained experts", "L = c + (g/G^gamma + a)/N^alpha + b/D^beta at 64 experts",
-            "N active parameters without embedding, G granularity", "Krajewski et al. 2024, arXiv 2402.07871",
+            "N total parameters without embedding (our reading), G granularity",
+            "Krajewski et al. 2024, arXiv 2402.07871",
             "fine-grained experts; floor c = 0.47 is far below every dense law", "read in a secondary compilation",
             surface=laws.KRAJEWSKI_DENSE, constants=dict(laws.KRAJEWSKI),
         ),

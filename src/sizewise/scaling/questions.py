@@ -10,7 +10,7 @@ from math import log
 
 import numpy as np
 
-from sizewise.records import Estimate
+from sizewise.records import Estimate, Source
 from sizewise.scaling import laws
 from sizewise.scaling.answers import TASK_NOTE, Answer, Basis, default_basis, require_positive, stated
 from sizewise.scaling.fitting import losses, optimal_size
@@ -215,4 +215,36 @@ def overhead(size_ratio: float, basis: Basis | None = None) -> Answer:
         caveats=(TASK_NOTE,),
         sources=(PUBLISHED["devries2023"].source, basis.reference),
         next_step="sizewise scaling serving --params 7B --served 1T",
+    )
+
+
+def repeated(unique: float, epochs: float) -> Answer:
+    """Return how many fresh tokens `epochs` passes over `unique` tokens are worth.
+
+    The range runs from the fastest decay that the published runs allow (6.6) to none at all: the value of late
+    epochs is not identified by them.
+
+    >>> worth = repeated(1e9, 4).estimates["fresh_tokens"]
+    >>> 3e9 < worth.low < worth.value < worth.high <= 4e9
+    True
+    """
+    require_positive(unique=unique, epochs=epochs)
+    law = PUBLISHED["muennighoff2023"]
+    point, low = laws.repeated_tokens(unique, epochs), laws.repeated_tokens(unique, epochs, 6.6)
+    detail = "decay constant from 6.6 to none, 95 % bootstrap of the published runs"
+    worth = Estimate(value=point, low=low, high=max(point, unique * epochs), source=Source.PUBLISHED, detail=detail)
+    return Answer(
+        question=f"What are {epochs:g} passes over {format_count(unique)} tokens worth?",
+        words=f"About {format_count(point)} fresh tokens ({100 * point / (unique * epochs):.0f} % of new data).",
+        estimates={"fresh_tokens": worth},
+        units={"fresh_tokens": "tokens"},
+        inside=law.inside(d=unique * epochs) and epochs <= 4,
+        opinions=tuple(
+            Opinion(law=f"{law.key}, decay {r:g}", value=laws.repeated_tokens(unique, epochs, r), inside=epochs <= 4)
+            for r in (6.6, 15.3878, 95.0)
+        ),
+        opinion_of="fresh_tokens",
+        caveats=("up to 4 passes are robust; later ones are not identified, and may hurt a model that overfits",),
+        sources=(law.source,),
+        next_step="sizewise scaling optimal --flops 1e21",
     )
