@@ -220,7 +220,7 @@ def _print_costs(one: Appraisal) -> None:
         if one.accepted is not None and one.accepted.count:
             console.print("per accepted answer: no answer was accepted")
         return
-    parts = [f"{format_seconds(per.seconds.value)} of waiting"]
+    parts = [] if per.seconds is None else [f"{format_seconds(per.seconds.value)} of waiting"]
     if per.usd is not None:
         parts.append(f"{_ranged(per.usd, format_usd)} ({one.money})")
     if per.joules is not None:

@@ -21,7 +21,7 @@ from sizewise.loadgen.join import PerAccepted, accepted, per_accepted, token_pri
 from sizewise.loadgen.knee import servers_for
 from sizewise.loadgen.measuring import WORLD_G_PER_KWH, LoadResult, estimate, load_test, probe
 from sizewise.loadgen.plan import LoadPlan, Slo
-from sizewise.loadgen.search import KneeResult, find_knee, flood
+from sizewise.loadgen.search import KneeResult, client_unfit, find_knee, flood
 from sizewise.loadgen.stopping import meets
 from sizewise.prediction.cost import USD_PER_KWH
 from sizewise.records import Completion, Estimate, Price, Request, Source, StopReason, Timing
@@ -157,7 +157,7 @@ def _joined(found: Appraisal, ask: Ask) -> Appraisal:
     total_s = summary.latency.get("total")
     plan = result.plan
     window = [s for s in result.shots if plan.warmup_s <= s.intended_s < plan.duration_s - plan.cooldown_s]
-    if total_s is None or not window:
+    if not window:
         return found
     scores = [1.0 if ask.judge is None else _score(ask.judge, shot) for shot in window]
     share = accepted([meets(shot, ask.slo) for shot in window], scores, load=summary.load)
@@ -173,7 +173,7 @@ def _joined(found: Appraisal, ask: Ask) -> Appraisal:
         accepted=share,
         money=money,
         per_accepted=None if share.value <= 0 else per_accepted(
-            share=estimate(share), rate_per_s=speed, total_s=estimate(total_s.mean),
+            share=estimate(share), rate_per_s=speed, total_s=None if total_s is None else estimate(total_s.mean),
             request_j=result.energy.per_request_j, usd_per_hour=ask.usd_per_hour, usd_per_request=each,
             g_per_kwh=ask.g_per_kwh,
         ),
@@ -216,7 +216,7 @@ def cheapest(found: Sequence[Appraisal], ask: Ask) -> Choice:
     for one in found:
         per = one.per_accepted
         cost = None if per is None else per.usd if money else per.joules
-        if one.result.summary.withheld:
+        if client_unfit(one.result.summary, ask.slo):
             out.append(f"{one.name}: withheld, the client lagged")
         elif one.knee is not None and one.knee.at_knee is None:
             out.append(f"{one.name}: no load holds {ask.slo.text()}")

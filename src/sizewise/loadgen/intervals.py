@@ -236,19 +236,35 @@ def replicate_figure(values: Sequence[float]) -> Figure:
     return _figure(values, mean, lambda h: (mean - h, mean + h), half, why)
 
 
+def wilson(share: float, count: float) -> tuple[float, float]:
+    """Return Wilson's 95 % interval (1927) of a share seen in `count` independent trials.
+
+    >>> [round(end, 3) for end in wilson(0.5, 100)]
+    [0.404, 0.596]
+    """
+    z2 = 3.8415
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def proportion_figure(hits: Sequence[bool], *, load: float = 0.0) -> Figure:
     """Return a share with its 95 % interval under dependence; Wilson's when all or none hit.
 
-    With h hits of n alike, the ends are those of Wilson (1927) for n independent trials.
+    Where dependence cannot be judged `why` says so, and the ends are those of a quarter as many independent
+    requests: a rough range, not an interval.
     """
     values = [float(hit) for hit in hits]
-    share = fmean(values)
+    share, n = fmean(values), len(values)
     if share in (0.0, 1.0):
-        z2 = 3.8416
-        edge = z2 / (len(values) + z2)
-        low, high = (0.0, edge) if share == 0.0 else (1 - edge, 1.0)
-        return Figure(value=share, low=low, high=high, count=len(values), why=too_short(len(values), load))
-    half, why = _half_width(values)
-    return _figure(
-        values, share, lambda h: (max(0.0, share - h), min(1.0, share + h)), half, why or too_short(len(values), load)
-    )
+        half, why = 0.0, too_short(n, load)
+    else:
+        half, why = _half_width(values)
+        why = why or too_short(n, load)
+    if why:
+        low, high = wilson(share, n / 4)
+    elif share in (0.0, 1.0):
+        low, high = wilson(share, n)
+    else:
+        low, high = max(0.0, share - half), min(1.0, share + half)
+    return Figure(value=share, low=low, high=high, count=n, why=why)

@@ -26,7 +26,7 @@ class PerAccepted:
     accepted_share: Estimate
     accepted_per_s: Estimate
     """One server at the highest load that holds the limit."""
-    seconds: Estimate
+    seconds: Estimate | None
     """Waiting time spent per accepted answer: mean total time over the accepted share."""
     usd: Estimate | None
     joules: Estimate | None
@@ -87,7 +87,7 @@ def accepted(good: Sequence[bool], scores: Sequence[float], *, load: float = 0.0
 
 
 def per_accepted(
-    *, share: Estimate, rate_per_s: Estimate, total_s: Estimate, request_j: Estimate | None = None,
+    *, share: Estimate, rate_per_s: Estimate, total_s: Estimate | None = None, request_j: Estimate | None = None,
     usd_per_hour: Estimate | None = None, usd_per_request: Estimate | None = None, g_per_kwh: float | None = None,
 ) -> PerAccepted:  # fmt: skip
     """Return money, seconds and joules per accepted answer of one server that runs at its knee.
@@ -106,7 +106,7 @@ def per_accepted(
     return PerAccepted(
         accepted_share=share,
         accepted_per_s=rate,
-        seconds=product(total_s, waste),
+        seconds=None if total_s is None else product(total_s, waste),
         usd=total(money) if money else None,
         joules=joules,
         grams_co2e=scaled(joules, g_per_kwh / 3.6e6) if joules is not None and g_per_kwh else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sizewise.errors import ConfigError
+from sizewise.records import Goal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,15 @@ class Slo:
     def empty(self) -> bool:
         """Whether there is no limit at all."""
         return self.ttft_s is None and self.tpot_s is None and self.total_s is None
+
+
+def slo_of(goal: Goal) -> Slo:
+    """Return the latency limits of a study's goal; they bind 95 % of the requests.
+
+    >>> slo_of(Goal(max_ttft_p95_s=0.5)).text()
+    'first token <= 500 ms for 95 % of requests'
+    """
+    return Slo(ttft_s=goal.max_ttft_p95_s, total_s=goal.max_total_p95_s, share=0.95)
 
 
 def _short(seconds: float) -> str:

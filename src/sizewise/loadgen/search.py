@@ -50,10 +50,12 @@ def _plan_at(plan: LoadPlan, slo: Slo, load: float) -> LoadPlan:
     return replace(plan, rate_per_s=load, duration_s=plan.duration_s * stretch, stop=stop)
 
 
-def _client_unfit(summary: LoadSummary, slo: Slo) -> str | None:
+def client_unfit(summary: LoadSummary, slo: Slo) -> str | None:
     """Return why the client cannot even say whether the limit holds; small lags against a wide limit do no harm."""
     if summary.withheld is None:
         return None
+    if slo.empty:
+        return summary.withheld
     tightest = min(x for x in (slo.ttft_s, slo.total_s, (slo.tpot_s or inf) * 10) if x is not None)
     lag_s = max(summary.client.lag_p99_s, summary.client.dispatch_p99_s)
     return None if lag_s <= _LAG_SHARE * tightest and summary.client.cpu_share < 0.9 else summary.withheld
@@ -97,7 +99,7 @@ async def find_knee(
         if on_probe is not None:
             on_probe(result)
         holds = _holds(result, slo)
-        unfit = _client_unfit(result.summary, slo)
+        unfit = client_unfit(result.summary, slo)
         if unfit is not None and not holds:
             retries += 1
             if retries > _MOST_RETRIES:

@@ -1,0 +1,111 @@
+"""`sizewise load` as a user runs it: a real process, a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from sizewise.ladder import family
+from sizewise.loadgen.mock import Behaviour, mock_server
+
+QUICK = Behaviour(tokens=4, ttft_s=0.002, gap_s=0.001)
+
+
+async def run(*arguments: str, interrupt_after: bytes = b"") -> tuple[int, str, str]:
+    """Run the command; with `interrupt_after`, press Ctrl-C once its talk contains these bytes."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "from sizewise.cli import main; main()", "load", *arguments,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    talk = b""
+    if interrupt_after:
+        while interrupt_after not in talk:
+            piece = await process.stderr.read(4096)
+            assert piece, talk.decode()
+            talk += piece
+        process.send_signal(signal.SIGINT)
+    out, rest = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), (talk + rest).decode()
+
+
+async def test_a_test_prints_its_audit_its_arrivals_and_its_figures() -> None:
+    async with mock_server(QUICK) as mock:
+        code, out, err = await run(mock.url, "--rate", "30", "--duration", "2s", "--slo-total", "2s")
+    assert code in (0, 3)  # 3 where this machine is too busy for the client to judge
+    assert "client error at" in out
+    assert "starts at" in out
+    assert ("first token" in out and "goodput" in out) or "the client itself lagged" in out
+    assert "Next: sizewise load" in err
+
+
+async def test_json_is_data_on_stdout() -> None:
+    async with mock_server(QUICK) as mock:
+        _, out, _ = await run(mock.url, "--rate", "20", "--duration", "1s", "--no-audit", "--json")
+    (one,) = json.loads(out)
+    assert one["result"]["summary"]["counted"] > 5
+    assert one["result"]["plan"]["rate_per_s"] == 20.0
+
+
+async def test_ctrl_c_prints_what_was_measured() -> None:
+    async with mock_server(QUICK) as mock:
+        code, out, err = await run(
+            mock.url, "--rate", "20", "--duration", "10min", "--no-audit", interrupt_after=b"sent"
+        )
+    assert code == 130
+    assert "stopped by the user" in out
+    assert "Stopped by Ctrl-C" in err
+
+
+async def test_users_and_a_knee_give_capacity() -> None:
+    async with mock_server(Behaviour(tokens=2, ttft_s=0.05, gap_s=0.0, slots=2)) as mock:
+        code, out, _ = await run(
+            mock.url, "--knee", "--users", "10", "--slo-total", "400ms", "--duration", "1s", "--no-audit"
+        )
+    assert code in (0, 3, 4)
+    assert "users hold" in out or "none: not even the lowest load" in out or "No knee" in out
+
+
+async def test_a_shipped_model_is_served_judged_and_priced() -> None:
+    code, out, _ = await run(
+        "ladder-36k", "--task", "copy", "--samples", "20", "--rate", "5", "--duration", "2s", "--slo-total", "20s",
+        "--threads", "1", "--no-audit", "--timeout", "30s", "--json",
+    )  # fmt: skip
+    assert code in (0, 3)
+    (one,) = json.loads(out)
+    assert one["result"]["model"] == family.model("ladder-36k").file.removesuffix(".gguf")
+    assert one["result"]["energy"]["joules"]["low"] > 0
+    if code == 0:
+        assert one["quality"]["value"] > 0.5
+        assert one["per_accepted"]["joules"]["low"] < one["per_accepted"]["joules"]["high"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["http://127.0.0.1:9"], 1, "nothing answers at"),
+        (["no-such-model"], 1, "neither a URL"),
+        (["http://127.0.0.1:9", "--knee"], 2, "--slo-ttft"),
+        (["http://127.0.0.1:9", "--duration", "soon"], 2, "duration"),
+        (["http://127.0.0.1:9", "--price", "1"], 2, "0.15/0.60"),
+    ],
+)
+async def test_wrong_use_says_what_to_do(arguments: list[str], code: int, words: str) -> None:
+    found, _, err = await run(*arguments)
+    assert found == code
+    assert words in err
+
+
+async def test_a_trace_file_must_hold_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "trace.txt"
+    path.write_text("0.1\nhello\n")
+    code, _, err = await run("http://127.0.0.1:9", "--trace", str(path))
+    assert code == 1
+    assert "one number a line" in err
