@@ -43,6 +43,8 @@ class Case:
     mix: str
     context: int
     layers: int | None = None
+    experts: int | None = None
+    """Experts a layer, fewer than the model has; llama.cpp tells DeepSeek-V2-Lite by its count of layers."""
     flash: bool = True
     kv: str = "f16"
 
@@ -58,8 +60,8 @@ CASES = (
     Case(name="google/gemma-3-12b-it", mix="Q4_K_M", context=8192, layers=6, flash=False),
     Case(name="openai/gpt-oss-20b", mix="Q8_0", context=8192, layers=3),
     Case(name="Qwen/Qwen3-30B-A3B", mix="Q4_K_M", context=4096, layers=4),
-    Case(name="deepseek-ai/DeepSeek-V3", mix="Q8_0", context=16384, layers=3),
-    Case(name="deepseek-ai/DeepSeek-V3", mix="Q4_K_M", context=4096, layers=2, kv="q8_0"),
+    Case(name="deepseek-ai/DeepSeek-V2-Lite", mix="Q8_0", context=16384, experts=8),
+    Case(name="deepseek-ai/DeepSeek-V2-Lite", mix="Q4_K_M", context=4096, experts=8, kv="f16"),
     Case(name="LiquidAI/LFM2-1.2B", mix="Q8_0", context=4096, layers=6),
     Case(name="Qwen/Qwen3.5-27B", mix="Q4_K_M", context=8192, layers=4),
     Case(name="state-spaces/mamba-130m-hf", mix="F16", context=512),
@@ -73,7 +75,13 @@ def architecture(case: Case) -> Architecture:
     if row is None:
         raise SystemExit(f"{case.name} is not in the catalog")
     arch = read_architecture(catalog.configuration(row))
-    return replace(arch, layers=arch.layers[: case.layers]) if case.layers else arch
+    layers = arch.layers[: case.layers]
+    if case.experts:
+        layers = tuple(
+            replace(layer, experts=replace(layer.experts, count=case.experts)) if layer.experts else layer
+            for layer in layers
+        )
+    return replace(arch, layers=layers)
 
 
 def truth(path: Path, case: Case) -> tuple[dict[str, int], int]:

@@ -21,8 +21,9 @@ def command(seconds: float, threads: int | None, show: bool, as_json: bool) -> N
     The result is stored for this user and used by `sizewise fit`, `plan` and `run`. Close other programs first:
     readings that others disturb are taken again, and said so.
     """
-    from sizewise.machines.calibration import calibrate, save, store_path, with_calibration
+    from sizewise.machines.calibration import calibrate
     from sizewise.machines.detect import detect
+    from sizewise.machines.stored import save, store_path, with_calibration
 
     machine = detect()
     if show:

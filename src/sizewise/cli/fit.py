@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,14 @@ def command(models: tuple[str, ...], limit: int, show_all: bool, as_json: bool, 
     MODELS are parts of names, for example `qwen3 gemma-3`; without them the whole catalog is looked at. Quality is
     never derived from size: where no published result is known, the table says how to measure it.
     """
+    gc.disable()  # thousands of small records that live to the end of this short process
+    try:
+        _fit(models, limit, show_all, as_json, asked)
+    finally:
+        gc.enable()
+
+
+def _fit(models: tuple[str, ...], limit: int, show_all: bool, as_json: bool, asked: dict[str, Any]) -> None:
     from sizewise.prediction.catalog_facts import entries
     from sizewise.prediction.ranking import judge_shapes, one_of_each_shape, rank, starting_set
 
@@ -63,8 +72,8 @@ def _machine(asked: dict[str, Any]) -> Machine:
         from sizewise.machines.devices import planned_machine
 
         return planned_machine(asked["machine_name"])
-    from sizewise.machines.calibration import with_calibration
     from sizewise.machines.detect import detect
+    from sizewise.machines.stored import with_calibration
 
     return with_calibration(detect())
 

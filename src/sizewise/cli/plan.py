@@ -117,8 +117,8 @@ def _judge(
     from sizewise.prediction.predict import predict
 
     if machine is None:
-        from sizewise.machines.calibration import with_calibration
         from sizewise.machines.detect import detect
+        from sizewise.machines.stored import with_calibration
 
         machine = with_calibration(detect())
     devices = machine.devices[1:] or machine.devices

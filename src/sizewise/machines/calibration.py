@@ -11,7 +11,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sizewise.errors import RuntimeFailure
@@ -19,12 +19,12 @@ from sizewise.machines.detect import measure_disk
 from sizewise.machines.engine_run import EngineRun
 from sizewise.machines.load_gate import Reading, fastest
 from sizewise.machines.probe_models import attention_shape, overhead_shape, weights_shape, write_pure
-from sizewise.machines.state import read_json, state_dir, write_json
 from sizewise.records import Architecture, Calibration, Machine
 
 TYPES = ("Q4_K", "Q8_0", "F16", "Q6_K", "Q4_0", "Q5_0", "Q5_K", "Q3_K", "IQ4_XS", "Q2_K", "IQ4_NL", "Q5_1", "Q4_1")
 """Tensor types, the commonest in files first: what the time budget cuts off is the rarest."""
-REPACKED = ("Q4_K", "Q4_0", "IQ4_NL", "Q2_K")
+_LOADED = ("Q4_K", "Q8_0")
+"""Types whose loading is timed: one with a second copy, one without."""
 DRIFT = 0.10
 """What decoding varies by on an unchanged machine from minute to minute (research, 2 cores: 7.7 to 10 %)."""
 _ROOFLINE_SLACK = 1.25
@@ -72,10 +72,9 @@ def measure_bandwidth(cores: int, *, megabytes: int = 192, takes: int = 5) -> fl
 
 def _token_time(session: _Session, run: EngineRun, what: str, depth: int) -> float:
     def take() -> float:
-        timing = run.time(depth, _OUTPUT, first_token=next_token())
+        timing = run.time(depth, _OUTPUT, reuse=True)
         return timing.decode_s / max(1, timing.decode_tokens)
 
-    next_token = _counter()
     return session.note(what, fastest(take, pids=_pids(run), until=session.until))
 
 
@@ -131,6 +130,9 @@ def _type_rates(session: _Session, kind: str, token_s: float, layer_s: float) ->
         token = _token_time(session, run, f"{kind} decode", 8)
         prompt = _prompt_time(session, run, f"{kind} prompt", _PROMPT)
         load = run.load_s
+    if kind in _LOADED:  # the first load had to fill the page cache
+        with EngineRun(path, context_tokens=512, threads=session.threads) as run:
+            load = run.load_s
     path.unlink()
     return size / max(token - fixed, token * 0.2), count * _PROMPT / max(prompt - fixed, prompt * 0.2), load, size
 
@@ -169,11 +171,11 @@ def _two_rates(points: list[tuple[float, float, float]], kv_type: str) -> dict[s
 
 def _loading(session: _Session, loads: dict[str, tuple[float, int]], start_s: float) -> dict[str, float]:
     """Return bytes per second of loading: from disk, from the page cache, and of the second copy."""
-    plain = [(seconds, size) for kind, (seconds, size) in loads.items() if kind not in REPACKED]
+    plain = [(seconds, size) for kind, (seconds, size) in loads.items() if kind == "Q8_0"]
     rates = {}
     if plain:
         rates["warm"] = sum(size for _, size in plain) / max(1e-3, sum(max(0.0, s - start_s) for s, _ in plain))
-    copies = [(s - start_s - size / rates["warm"], size) for k, (s, size) in loads.items() if k in REPACKED and plain]
+    copies = [(s - start_s - size / rates["warm"], size) for k, (s, size) in loads.items() if k == "Q4_K" and plain]
     spent = sum(max(0.0, seconds) for seconds, _ in copies)
     if copies and spent > 0:
         rates["repack"] = sum(size for _, size in copies) / spent
@@ -249,7 +251,8 @@ def _all_types(
             session.rejected.append(f"{kind}: no time left; predictions use the type with the nearest bits")
             continue
         rate, macs, load_s, size = _type_rates(session, kind, token_s, layer_s)
-        loads[kind] = (load_s, size)
+        if kind in _LOADED:
+            loads[kind] = (load_s, size)
         if rate > bandwidth * _ROOFLINE_SLACK:
             session.rejected.append(
                 f"{kind}: {rate / 1e9:.0f} GB/s is faster than the memory's {bandwidth / 1e9:.0f} GB/s; held to it"
@@ -258,36 +261,3 @@ def _all_types(
         decode[kind], prefill[kind] = rate, macs
         session.say(f"{kind}: decode {rate / 1e9:.1f} GB/s, prompts {macs / 1e9:.1f} GMAC/s")
     return decode, prefill, loads
-
-
-def store_path() -> Path:
-    """Return the file that holds this machine's calibration."""
-    return state_dir() / "calibration.json"
-
-
-def save(calibration: Calibration, machine: Machine, path: Path | None = None) -> Path:
-    """Store a calibration with the processor it belongs to; return the file."""
-    path = path or store_path()
-    write_json(path, {"processor": machine.devices[0].name, "cores": machine.cpu_cores, **asdict(calibration)})
-    return path
-
-
-def with_calibration(machine: Machine, path: Path | None = None) -> Machine:
-    """Return the machine with its stored calibration; unchanged, with a note, when it was another processor's.
-
-    >>> from sizewise.records import Machine
-    >>> with_calibration(Machine(name="x", devices=()), Path("nowhere.json")).calibration is None
-    True
-    """
-    document = read_json(path or store_path())
-    if document is None or not machine.devices:
-        return machine
-    processor, cores = document.pop("processor", None), document.pop("cores", None)
-    if processor != machine.devices[0].name or cores != machine.cpu_cores:
-        note = f"the stored calibration is of {processor} with {cores} cores; run `sizewise calibrate` again"
-        return replace(machine, notes=(*machine.notes, note))
-    document["rejected"] = tuple(document.get("rejected", ()))
-    try:
-        return replace(machine, calibration=Calibration(**document))
-    except TypeError:
-        return replace(machine, notes=(*machine.notes, "the stored calibration is of another version; run it again"))

@@ -56,7 +56,7 @@ def _processor(host: Host) -> tuple[str, tuple[str, ...]]:
     return name, tuple(flag for flag in _FEATURES if flag in flags)
 
 
-def measure_disk(path: Path | None = None, *, budget_s: float = 0.03) -> float:
+def measure_disk(path: Path | None = None, *, budget_s: float = 0.015) -> float:
     """Return bytes per second of a short read of a file past the page cache; OSError says why not.
 
     Reads the interpreter itself unless told otherwise. A short reading flatters disks with a cache of their own.

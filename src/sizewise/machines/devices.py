@@ -10,11 +10,12 @@ import re
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from sizewise.errors import ConfigError
 from sizewise.records import Device, DeviceKind, Machine
 
+_DATA = Path(__file__).parent.parent / "data"
 _SOURCES = {
     "aic": "aiconfigurator 0.12 (Apache-2.0)",
     "chf": "chimeraforge 0.76 (MIT), makers' pages",
@@ -38,7 +39,7 @@ def read_devices() -> tuple[Device, ...]:
     >>> next(device.bandwidth_bytes_per_s for device in read_devices() if device.name == "RTX 4090")
     1008000000000.0
     """
-    text = files("sizewise.data").joinpath("devices.csv").read_text(encoding="utf-8")
+    text = (_DATA / "devices.csv").read_text(encoding="utf-8")
     return tuple(_device(row) for row in csv.DictReader(text.splitlines()))
 
 

@@ -6,9 +6,11 @@ Does not answer users: that is `runtimes`.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -48,7 +50,7 @@ class EngineRun:
             "kv_type": kv_type, "flash": flash, "micro_batch": micro_batch,
         }  # fmt: skip
         self._child: subprocess.Popen[str] | None = None
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self.load_s = 0.0
         self.resident_bytes: int | None = None
         """Resident size right after loading."""
@@ -89,10 +91,13 @@ class EngineRun:
         return self._child.pid if self._child else None
 
     def log(self) -> str:
-        """Return what the engine has said so far."""
-        self._log.flush()
-        self._log.seek(0)
-        return self._log.read()
+        """Return what the engine has said so far; waits up to a second for it to say that the model is loaded."""
+        until = time.monotonic() + 1.0
+        while True:  # pread leaves the offset alone, which the child shares
+            text = os.pread(self._log.fileno(), 1 << 24, 0).decode(errors="replace")
+            if "model loaded" in text or time.monotonic() > until:
+                return text
+            time.sleep(0.005)
 
     def _say(self, message: dict[str, Any]) -> dict[str, Any]:
         child = self._child
@@ -109,12 +114,15 @@ class EngineRun:
         reply: dict[str, Any] = json.loads(line)
         return reply
 
-    def time(self, prompt_tokens: int, output_tokens: int, *, first_token: int = 300) -> Timing:
-        """Return the engine's own timings of a prompt of made-up tokens and an answer of exactly that length."""
-        # every request differs from the first token on, so that no cached prompt can be reused
+    def time(self, prompt_tokens: int, output_tokens: int, *, first_token: int = 300, reuse: bool = False) -> Timing:
+        """Return the engine's own timings of a prompt of made-up tokens and an answer of exactly that length.
+
+        Prompts with different `first_token` share nothing. With `reuse` a prompt that was just read is not read again,
+        so that decoding at depth can be timed many times.
+        """
         prompt = [first_token + (index * 7 + first_token) % 97 for index in range(prompt_tokens)]
         reply = self._say({
-            "prompt": prompt, "n_predict": output_tokens, "cache_prompt": False, "ignore_eos": True, "temperature": 0,
+            "prompt": prompt, "n_predict": output_tokens, "cache_prompt": reuse, "ignore_eos": True, "temperature": 0,
             "stream": True, "samplers": ["top_k"], "top_k": 1,
         })  # fmt: skip
         own = reply["timings"]

@@ -105,7 +105,12 @@ class LiveHost:
         return os.cpu_count() or 1
 
     def memory(self) -> Mapping[str, int]:
-        """Return total, available and swap bytes from psutil."""
+        """Return total, available and swap bytes from /proc/meminfo, from psutil where there is none."""
+        lines = (line.split() for line in (self.read("/proc/meminfo") or "").splitlines())
+        kilobytes = {parts[0].rstrip(":"): int(parts[1]) for parts in lines if len(parts) > 1}
+        if "MemAvailable" in kilobytes:
+            names = {"total": "MemTotal", "available": "MemAvailable", "swap": "SwapTotal"}
+            return {ours: 1024 * kilobytes.get(theirs, 0) for ours, theirs in names.items()}
         import psutil
 
         virtual = psutil.virtual_memory()

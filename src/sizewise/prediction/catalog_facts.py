@@ -12,11 +12,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from sizewise.prediction.facts import ModelFacts, ShapeFacts, quantized, shape_facts
 from sizewise.records import Attention, Experts, FeedForward, Indexer, Latent, Layer, Recurrent
+
+_DATA = Path(__file__).parent.parent / "data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +38,14 @@ class CatalogEntry:
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, Any]:
-    raw = files("sizewise.data").joinpath("speed_fit_shapes.json.gz").read_bytes()
+    raw = (_DATA / "speed_fit_shapes.json.gz").read_bytes()
     document: dict[str, Any] = json.loads(gzip.decompress(raw))
     return document
 
 
 def catalog_stamp() -> int:
     """Return the checksum of the shipped catalog, which the table carries too."""
-    return zlib.crc32(files("sizewise.data").joinpath("catalog.json").read_bytes())
+    return zlib.crc32((_DATA / "catalog.json").read_bytes())
 
 
 def table_stamp() -> int:

@@ -8,17 +8,19 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from sizewise.prediction.fitting import DecodeConstants
 from sizewise.records import Device, DeviceKind
 
+_DATA = Path(__file__).parent.parent / "data"
+
 
 @lru_cache(maxsize=1)
 def fitted() -> dict[str, Any]:
     """Return the whole document: decode, prefill, serving, energy, each with ranges and held-out errors."""
-    document: dict[str, Any] = json.loads(files("sizewise.data").joinpath("speed_fit.json").read_text(encoding="utf-8"))
+    document: dict[str, Any] = json.loads((_DATA / "speed_fit.json").read_text(encoding="utf-8"))
     return document
 
 

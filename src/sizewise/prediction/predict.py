@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sizewise.errors import ConfigError, UnknownFact
-from sizewise.models.quantization import bytes_by_type
 from sizewise.prediction.constants import fitted
 from sizewise.prediction.cost import Ownership, api_cost, own_cost
 from sizewise.prediction.energy import answer_energy, power
@@ -56,6 +55,8 @@ def facts_of(model: Model, quantization: str | None) -> ModelFacts:
         return model_facts(model)
     if model.architecture is None:
         raise UnknownFact(f"{model.name}: its architecture is not known, so nothing can be predicted; name a GGUF file")
+    from sizewise.models.quantization import bytes_by_type
+
     mix = wanted or "F16"
     return model_facts(
         replace(
