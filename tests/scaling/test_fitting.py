@@ -198,6 +198,12 @@ def test_a_broken_table_names_the_line_and_the_reason(text: str, reason: str) ->
         parse_runs(text)
 
 
+def test_the_column_of_sizes_can_be_named() -> None:
+    text = "n_params_total,n_params_nonembedding,tokens,loss\n3e6,1e6,1e8,3\n"
+    assert parse_runs(text).n.tolist() == [3e6]
+    assert parse_runs(text, size_column="n_params_nonembedding").n.tolist() == [1e6]
+
+
 def test_checkpoints_of_one_run_are_grouped() -> None:
     runs = parse_runs("params,tokens,loss,id\n1e6,1e8,3,a\n1e6,2e8,2.9,a\n2e6,1e8,2.8,b\n", run_column="id")
     assert runs.unit.tolist() == [0, 0, 1]

@@ -86,8 +86,8 @@ def _law() -> PlotSection:
     charts: list[tuple[str, str]] = []
     text = "Loss of the shipped family's own training runs, fitted as E + A/N^alpha + B/D^beta."
     if table.is_file():
+        runs = parse_runs(table.read_text(encoding="utf-8"), "isoflop.csv")
         try:
-            runs = parse_runs(table.read_text(encoding="utf-8"), "isoflop.csv")
             fit, held = fit_runs(runs), hold_out(runs)
         except NotIdentifiable as problem:
             text = str(problem)

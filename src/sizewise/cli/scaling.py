@@ -222,6 +222,7 @@ def laws(as_json: bool) -> None:
 @command.command()
 @click.argument("runs_csv", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--run-column", help="Column that says which rows are checkpoints of one run.")
+@click.option("--size-column", help="Column of the parameters, where there are several.")
 @click.option(
     "--delta", type=click.FloatRange(0, min_open=True), default=1e-3, show_default=True, help="Huber threshold."
 )
@@ -237,7 +238,8 @@ def laws(as_json: bool) -> None:
 @_plot
 @json_option
 def fit(
-    runs_csv: Path, run_column: str | None, delta: float, refits: int, seed: int, picture: str, plot: Path | None,
+    runs_csv: Path, run_column: str | None, size_column: str | None, delta: float, refits: int, seed: int,
+    picture: str, plot: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Fit L = E + A/N^alpha + B/D^beta to your runs (CSV: parameters, tokens or flops, loss)."""
@@ -248,7 +250,7 @@ def fit(
     from sizewise.scaling.fitting import fit_runs
     from sizewise.scaling.runs import parse_runs
 
-    runs = parse_runs(_text(runs_csv), runs_csv.name, run_column)
+    runs = parse_runs(_text(runs_csv), runs_csv.name, run_column, size_column)
     found = fit_runs(runs, delta=delta, refits=refits, seed=seed)
     try:
         held = holdout.hold_out(runs, delta=delta, seed=seed)

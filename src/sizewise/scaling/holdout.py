@@ -38,12 +38,12 @@ def hold_out(
 ) -> list[HeldOut]:
     """Return predictions for the runs of largest compute, fitted without them.
 
-    Takes `share` of the rows, and with them all rows of at least their least compute, but keeps what is left
-    identifiable; raises NotIdentifiable when no run can be spared.
+    Takes `share` of the rows, and with them the whole compute budgets they belong to (5 % apart is one budget)
+    where the rest can still carry the law, else single rows; raises NotIdentifiable when none can be spared.
     """
-    order = np.argsort(runs.flops, kind="stable")
-    for take in range(max(1, round(share * len(runs))), 0, -1):
-        border = runs.flops[order[-take]] * (1 - 1e-9)
+    ordered = np.sort(runs.flops)
+    most = max(1, round(share * len(runs)))
+    for border in [0.95 * ordered[-most], *(0.999999 * ordered[-take] for take in range(most, 0, -1))]:
         small = runs.take(runs.flops < border)
         if len(small) >= 6 and not look(small).problems:
             break

@@ -21,7 +21,7 @@ from sizewise.units import parse_count
 Array = NDArray[np.float64]
 
 _NAMES: dict[str, tuple[str, ...]] = {
-    "n": ("n", "params", "parameters", "n_params", "n_params_nonembedding", "n_params_total", "model_size", "size"),
+    "n": ("n", "params", "parameters", "n_params", "n_params_total", "n_params_nonembedding", "model_size", "size"),
     "d": ("d", "tokens", "n_tokens", "training_tokens", "train_tokens"),
     "c": ("c", "flops", "flop", "training_flop", "training_flops", "compute"),
     "loss": ("loss", "val_loss", "l", "final_loss", "test_loss"),
@@ -94,12 +94,16 @@ def make_runs(
     return Runs(n=arrays[0], d=arrays[1], loss=arrays[2], unit=units, name=name, columns=columns or {})
 
 
-def parse_runs(text: str, name: str = "runs.csv", run_column: str | None = None) -> Runs:
+def parse_runs(
+    text: str, name: str = "runs.csv", run_column: str | None = None, size_column: str | None = None
+) -> Runs:
     """Return the runs of a CSV text with columns for size, tokens (or FLOP) and loss.
 
     Column names are matched without case and with `_` for a space: params/N/n_params..., tokens/D, flops/C,
     loss/val_loss. Tokens may be left out when FLOP is given: D = C / 6N. Each row is its own run unless
-    `run_column` names the column that says which rows are checkpoints of one run. Counts may be written "7B".
+    `run_column` names the column that says which rows are checkpoints of one run. `size_column` names the
+    parameters where there are several counts; without it the total comes before that without embedding.
+    Counts may be written "7B".
     Raises DataError with the line.
 
     >>> parse_runs("params,tokens,loss\\n1M,20M,4.0\\n2M,40M,3.5\\n").d.tolist()
@@ -107,9 +111,10 @@ def parse_runs(text: str, name: str = "runs.csv", run_column: str | None = None)
     """
     reader = csv.DictReader(io.StringIO(text))
     header = [column for column in reader.fieldnames or [] if column]
-    columns = _columns(header, name)
-    if run_column is not None and run_column not in header:
-        raise DataError(f"{name}: no column {run_column!r} for the run; the columns are {', '.join(header)}")
+    for wanted in (run_column, size_column):
+        if wanted is not None and wanted not in header:
+            raise DataError(f"{name}: no column {wanted!r}; the columns are {', '.join(header)}")
+    columns = _columns(header, name, size_column)
     values: dict[str, list[float]] = {"n": [], "d": [], "loss": []}
     labels: list[object] = []
     for line, row in enumerate(reader, start=2):
@@ -126,7 +131,7 @@ def parse_runs(text: str, name: str = "runs.csv", run_column: str | None = None)
     return make_runs(values["n"], values["d"], values["loss"], labels, name, columns)
 
 
-def _columns(header: list[str], name: str) -> dict[str, str]:
+def _columns(header: list[str], name: str, size_column: str | None) -> dict[str, str]:
     """Return which column is what; raises DataError naming the missing one."""
     known = {column.strip().lower().replace(" ", "_"): column for column in header}
     found = {
@@ -134,6 +139,7 @@ def _columns(header: list[str], name: str) -> dict[str, str]:
         for key, aliases in _NAMES.items()
         if any(alias in known for alias in aliases)
     }
+    found |= {"n": size_column} if size_column else {}
     for key, what in (("n", "parameters"), ("loss", "loss")):
         if key not in found:
             raise DataError(f"{name}: no column for {what} among {header}; expected one of {', '.join(_NAMES[key])}")
