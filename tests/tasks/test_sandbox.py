@@ -15,6 +15,7 @@ from sizewise.tasks.sandbox.attempts import ATTEMPTS, LIMITS, try_one
 from sizewise.tasks.sandbox.base import Job, Limits, Probe, Status
 
 QUICK = replace(LIMITS, wall_s=3.0, cpu_s=2)
+PATIENT = replace(LIMITS, wall_s=30.0)
 NAMES = [attempt.name for attempt in ATTEMPTS]
 HELD_BY_LIMITS = [attempt.name for attempt in ATTEMPTS if attempt.by_limits]
 
@@ -25,14 +26,14 @@ boxed = pytest.mark.skipif(run.probe().kind is None, reason=f"no sandbox here: {
 @pytest.mark.parametrize("name", NAMES)
 def test_the_attempt_is_contained(name: str) -> None:
     attempt = ATTEMPTS[NAMES.index(name)]
-    finding = try_one(attempt, run.run_python, QUICK)
+    finding = try_one(attempt, run.run_python, QUICK if Status.TIMEOUT in attempt.ends else PATIENT)
     assert finding.contained, (finding.seen, finding.outcome)
 
 
 @pytest.mark.parametrize("name", HELD_BY_LIMITS)
 def test_limits_alone_hold_the_attempt(name: str) -> None:
     attempt = ATTEMPTS[NAMES.index(name)]
-    finding = try_one(attempt, local.run, QUICK)
+    finding = try_one(attempt, local.run, QUICK if Status.TIMEOUT in attempt.ends else PATIENT)
     assert finding.contained, (finding.seen, finding.outcome)
 
 
@@ -60,7 +61,7 @@ def test_input_files_and_output_pass_through() -> None:
     ],
 )
 def test_ends_are_classed(code: str, status: Status) -> None:
-    assert run.run_python(Job(code=code, limits=QUICK)).status is status
+    assert run.run_python(Job(code=code, limits=PATIENT)).status is status
 
 
 @boxed
@@ -79,7 +80,7 @@ def test_a_program_larger_than_a_pipe_arrives_whole() -> None:
 
 def test_plain_runs_leave_nothing_in_the_temporary_folder(tmp_path: Path) -> None:
     before = set(Path("/tmp").glob("sizewise-box-*"))
-    local.run(Job(code="open('a', 'w').write('x')", limits=QUICK))
+    local.run(Job(code="open('a', 'w').write('x')", limits=PATIENT))
     assert set(Path("/tmp").glob("sizewise-box-*")) <= before
 
 
@@ -96,7 +97,7 @@ def test_without_a_sandbox_code_is_refused_unless_the_user_insists(monkeypatch: 
         with pytest.raises(SandboxRefused):
             run.require()
         run.require(unsafe_local=True)
-        outcome = run.run_python(Job(code="print(1)", limits=Limits(wall_s=20)), unsafe_local=True)
+        outcome = run.run_python(Job(code="print(1)", limits=Limits(wall_s=30)), unsafe_local=True)
         assert (outcome.status, outcome.stdout, outcome.sandbox) == (Status.OK, "1\n", "unsafe local")
     finally:
         monkeypatch.undo()
@@ -111,7 +112,7 @@ def test_the_probe_says_what_it_found() -> None:
 
 
 def test_a_container_that_does_not_start_is_classed_as_broken() -> None:
-    outcome = container.run(Job(code="print(1)", limits=QUICK), "false", "no image")
+    outcome = container.run(Job(code="print(1)", limits=PATIENT), "false", "no image")
     assert outcome.status in (Status.BROKEN, Status.ERROR)
 
 
@@ -126,7 +127,7 @@ def test_the_filter_is_there_for_the_machines_it_knows() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user that owns nothing")
 def test_as_root_the_code_is_a_user_that_owns_nothing() -> None:
-    seen = {int(local.run(Job(code="import os; print(os.getuid())", limits=QUICK)).stdout) for _ in range(2)}
+    seen = {int(local.run(Job(code="import os; print(os.getuid())", limits=PATIENT)).stdout) for _ in range(2)}
     assert len(seen) == 2
     assert all(uid >= 61184 for uid in seen)
     assert bubblewrap.spare_uid() not in seen

@@ -319,13 +319,13 @@ PACK = Pack(
     name="analysis",
     title="Sentiment, topics, entities, aggregates, trends, a statistic in plain words",
     levels=(
-        "a message to one of three desks by its keyword",
+        "which of three made-up languages a text is in",
         "one opinion, four rows, a clear trend",
         "two aspects, eight rows, p-values",
         "negated praise, sixteen rows, noise",
         "counts over twelve reviews, forty rows, figures to be worked out first",
     ),
-    skills=("route",),
+    skills=("language",),
     kinds=(
         Kind(name="sentiment", make=_sentiment, score=_word_score),
         Kind(name="topic", make=_topic, score=_word_score),

@@ -181,7 +181,9 @@ def _look(root: psutil.Process, watch: _Watch, seen: dict[int, psutil.Process]) 
 def _end(
     child: subprocess.Popen[bytes], seen: dict[int, psutil.Process], stray: Callable[[], list[psutil.Process]]
 ) -> None:
-    """Stop every process of the run so that none can fork, then kill them; again until none is left."""
+    """Kill the run's process group at one blow, then whoever left it: stopped first so that none can fork."""
+    with contextlib.suppress(OSError):
+        os.killpg(child.pid, signal.SIGKILL)
     for _ in range(100):
         alive = {pid: process for pid, process in seen.items() if _alive(process)}
         with contextlib.suppress(psutil.Error):
