@@ -10,8 +10,10 @@ import click
 from sizewise.cli.output import json_option, store_option, talk
 from sizewise.records import Candidate, Goal, Study, TaskRef
 
-TASKS = ("copy", "sort", "add3", "json")
+TASKS = (("language", 2), ("copy", None), ("recall", None), ("add2", None))
+"""Skill and level: naming a made-up language, copying, recalling facts learnt in training, adding two-digit numbers."""
 SAMPLES = 300
+MARGIN = 0.1
 
 
 @click.command()
@@ -45,8 +47,8 @@ def demo_study(seed: int = 0) -> Study:
 
     return Study(
         name="Which size does each task need?",
-        tasks=tuple(TaskRef(ref=f"skill:{name}", samples=SAMPLES) for name in TASKS),
+        tasks=tuple(TaskRef(ref=f"skill:{name}", samples=SAMPLES, level=level) for name, level in TASKS),
         candidates=tuple(Candidate(name=model.name, model=model.name) for model in base()),
-        goal=Goal(margin=0.05),
+        goal=Goal(margin=MARGIN),
         seed=seed,
     )

@@ -25,7 +25,7 @@ INTERRUPTED = 130
 def run_and_print(study: Study, *, store_path: Path, page: Path | None, as_json: bool, quiet: bool = False) -> int:
     """Run or continue a study, print its verdicts, write its page; return the exit code.
 
-    Ctrl-C stops it after what is stored; the same command goes on from there.
+    Ctrl-C or a polite kill stops it after what is stored; the same command goes on from there.
     """
     from sizewise.config import study_key
     from sizewise.report.content import report_html
@@ -35,7 +35,7 @@ def run_and_print(study: Study, *, store_path: Path, page: Path | None, as_json:
     with Store(store_path) as store, store.writing():
         try:
             verdicts = asyncio.run(_with_progress(study, store, quiet=quiet or as_json))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             talk().print(
                 f"\nStopped. {sum(1 for _ in store.trials(key)):,} answers are stored; run the same command to go on."
             )
