@@ -1,6 +1,6 @@
 """Did the server read the whole prompt? Its own token count against what was sent.
 
-Some servers drop what does not fit and answer with HTTP 200. Does not see a loss of less than half of a prompt,
+Some servers drop what does not fit and answer with HTTP 200. Does not see a loss of less than about 55 % of a prompt,
 nor one where every prompt was cut from the first on to the same share.
 """
 
@@ -41,7 +41,7 @@ class ContextWatch:
                 least = round(sent_bytes / _MOST_BYTES_PER_TOKEN)
                 return _words(told_tokens, sent_bytes, f"any tokenizer gives at least {least:,}")
             longer = sent_bytes > 1.5 * self._most_bytes
-            if self._seen >= _ENOUGH and longer and ratio < 0.55 * self._least_ratio:
+            if self._seen >= _ENOUGH and longer and ratio < 0.45 * self._least_ratio:
                 least = round(self._least_ratio * sent_bytes)
                 return _words(told_tokens, sent_bytes, f"by its own earlier counts at least {least:,}")
         self._least_ratio = min(self._least_ratio, ratio) if self._seen else ratio
