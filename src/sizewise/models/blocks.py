@@ -21,7 +21,7 @@ def dense_width(fields: Fields) -> int:
     if fields.family == "qwen":
         return width // 2
     if fields.family == "lfm2" and fields.flag("block_auto_adjust_ff_dim"):
-        multiplier = fields.get("block_ffn_dim_multiplier") or 1.0
+        multiplier = fields.real("block_ffn_dim_multiplier", 1.0)
         multiple = fields.integer("block_multiple_of", least=1)
         width = int(multiplier * int(2 * width / 3))
         return -(-width // multiple) * multiple
@@ -41,7 +41,8 @@ def is_expert_layer(fields: Fields, layer: int) -> bool:
     """Return whether `layer` routes to experts."""
     if not fields.integer("num_experts", 0) or fields.get("enable_moe_block") is False:
         return False
-    if layer in (fields.get("mlp_only_layers") or ()):
+    only = fields.get("mlp_only_layers")
+    if isinstance(only, list) and layer in only:
         return False
     step = fields.get("interleave_moe_layer_step")
     if step:

@@ -96,15 +96,17 @@ def _state(mixer: Recurrent, engine: str) -> int:
 
 
 def _is_hybrid(arch: Architecture) -> bool:
-    return any(layer.recurrent for layer in arch.layers) and any(layer.attention for layer in arch.layers)
+    cached = any(layer.attention and not layer.attention.shares_cache for layer in arch.layers)
+    return cached and any(layer.recurrent for layer in arch.layers)
 
 
 def _vllm_hybrid(arch: Architecture, context: int, kv_type: str, value_type: str, sequences: int) -> dict[str, int]:
     """Return the pages that vLLM's hybrid allocator takes: one page size, groups of as many layers as attend."""
     rows = [_row(layer.attention, kv_type, value_type) for layer in arch.layers if layer.attention]
     states = [_state(layer.recurrent, "vllm") for layer in arch.layers if layer.recurrent]
-    tokens = _up(-(-max(states) // max(rows)), _PAGE)
-    page = tokens * max(rows)
+    row = max([1, *rows])
+    tokens = _up(max(1, -(-max(states) // row)), _PAGE)
+    page = tokens * row
     layers = min(len(rows), len(states))
     attending, recurrent = -(-len(rows) // layers), -(-len(states) // layers)
     return {

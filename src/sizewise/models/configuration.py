@@ -61,7 +61,7 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
     name, family = family_of(text)
     fields = Fields(text, family.defaults, name)
     named = text.get("layers_block_type") or text.get("hybrid_override_pattern")
-    if "num_hidden_layers" not in text and isinstance(named, list | str):
+    if "num_hidden_layers" not in text and isinstance(named, list | str) and named:
         text["num_hidden_layers"] = len(named)
     count = fields.integer("num_hidden_layers", least=1, most=MOST_LAYERS)
     kinds = _kinds(fields, count)
@@ -110,17 +110,17 @@ def _kinds(fields: Fields, count: int) -> list[str]:
 def _windows(fields: Fields, count: int, kinds: list[str]) -> list[int | None]:
     """Return the attention window of each layer in tokens; None is full attention."""
     if fields.family == "llama4_text":
-        chunk, every = fields.get("attention_chunk_size"), fields.integer("no_rope_layer_interval", 4, least=1)
+        chunk = fields.integer("attention_chunk_size", 0) if fields.get("attention_chunk_size") else 0
+        every = fields.integer("no_rope_layer_interval", 4, least=1)
         return [chunk if chunk and (index + 1) % every else None for index in range(count)]
     window = fields.get("sliding_window")
     if not window or fields.get("use_sliding_window") is False:
         return [None] * count
-    window = fields.integer("sliding_window")
+    window = fields.integer("sliding_window", least=1)
     named = fields.names("layer_types", count)
     if named is not None:
         return [window if kind == "sliding_attention" else None for kind in named]
-    pattern = fields.get("sliding_window_pattern", fields.get("_sliding_window_pattern"))
-    if pattern:
+    if fields.get("sliding_window_pattern"):
         every = fields.integer("sliding_window_pattern", least=1)
         return [window if (index + 1) % every else None for index in range(count)]
     start = fields.integer("max_window_layers", 0) if fields.get("use_sliding_window") else 0
@@ -149,7 +149,7 @@ def _layer(fields: Fields, family: Family, index: int, kind: str, window: int | 
     routed = kind == "moe" if single else blocks.is_expert_layer(fields, index)
     both = fields.family == "gemma4_text" and routed
     dense = kind == "mlp" if single else (both or not routed)
-    forward = blocks.feed_forward(fields, family, index) if dense and _has_dense(fields) else None
+    forward = blocks.feed_forward(fields, family, index) if dense else None
     if fields.family == "granitemoehybrid" and not routed:
         forward = FeedForward(width=fields.integer("shared_intermediate_size"))
     return Layer(
@@ -160,10 +160,6 @@ def _layer(fields: Fields, family: Family, index: int, kind: str, window: int | 
         norms=_norms(fields, family) + (MOE_NORMS if both else ()),
         scalars=family.scalars,
     )
-
-
-def _has_dense(fields: Fields) -> bool:
-    return fields.family != "mamba"
 
 
 def _norms(fields: Fields, family: Family) -> tuple[str, ...]:

@@ -65,6 +65,15 @@ class Fields:
             raise ModelError(f"field {name!r} is {_short(value)}; expected a number from {least} to {most}")
         return int(value)
 
+    def real(self, name: str, default: float) -> float:
+        """Return a positive number that need not be whole."""
+        value = self.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LARGEST:
+            raise ModelError(f"field {name!r} is {_short(value)}; expected a positive number")
+        return float(value)
+
     def flag(self, name: str | bool) -> bool:
         """Return a yes or no: a fixed one, or the field of that name (missing is no)."""
         if isinstance(name, bool):

@@ -131,7 +131,7 @@ def _read_per_token(arch: Architecture | None, table: tuple[StoredTensor, ...]) 
         elif tensor.name in ("per_layer_token_embd.weight", "position_embd.weight") or (
             tensor.name == "token_embd.weight" and not arch.tied
         ):
-            size //= max(1, tensor.shape[-1])
+            size //= max(1, tensor.shape[-1]) if tensor.shape else 1
         total[tensor.type_name] += size
     return dict(total)
 

@@ -70,6 +70,8 @@ def read_architecture(raw: Mapping[str, Any], table: tuple[StoredTensor, ...]) -
             "the file has no 'token_embd.weight'; it is not a whole language model (an adapter, a split?)"
         )
     hidden, vocabulary = embedding.shape
+    if not hidden or not vocabulary:
+        raise ModelError(f"'token_embd.weight' is {hidden} x {vocabulary}; expected a table with rows and columns")
     per_layer = outer.get("per_layer_token_embd.weight")
     context = keys.get("context_length")
     return Architecture(
@@ -82,9 +84,9 @@ def read_architecture(raw: Mapping[str, Any], table: tuple[StoredTensor, ...]) -
         norm_bias="output_norm.bias" in outer,
         embedding_norm="token_embd_norm.weight" in outer and "output_norm.weight" in outer,
         head_bias="output.bias" in outer,
-        positions=outer["position_embd.weight"].shape[-1] if "position_embd.weight" in outer else 0,
-        layer_embedding_dim=per_layer.shape[0] // count if per_layer else 0,
-        layer_embedding_vocabulary=per_layer.shape[-1] if per_layer else 0,
+        positions=_rows(outer, "position_embd.weight"),
+        layer_embedding_dim=per_layer.shape[0] // count if per_layer and per_layer.shape else 0,
+        layer_embedding_vocabulary=_rows(outer, "per_layer_token_embd.weight"),
         context_tokens=context if isinstance(context, int) else None,
         rope_factors=outer["rope_freqs.weight"].elements if "rope_freqs.weight" in outer else 0,
     )
@@ -110,6 +112,14 @@ def _family(name: str, blocks: Mapping[int, Block]) -> str:
     if name in special:
         return special[name]
     return next((family for family, traits in FAMILIES.items() if traits.gguf == name), name)
+
+
+def _dims(block: Block, name: str, number: int) -> tuple[int, ...]:
+    """Return the shape of a tensor; raise `ModelError` where it has another number of dimensions."""
+    shape = block[name].shape
+    if len(shape) != number:
+        raise ModelError(f"tensor {name!r} of a block has {len(shape)} dimensions; expected {number}")
+    return shape
 
 
 def _rows(block: Block, name: str) -> int:
@@ -149,7 +159,7 @@ def _attention(keys: Keys, block: Block, index: int, hidden: int) -> Attention:
     value_dim = value // kv_heads if value and not latent else keys.number("attention.value_length", head_dim)
     if latent:
         head_dim = keys.number("attention.key_length_mla", latent.nope_dim + latent.rope_dim)
-        value_dim = keys.number("attention.value_length_mla", 0) or block["attn_output.weight"].shape[0] // heads
+        value_dim = keys.number("attention.value_length_mla", 0) or _dims(block, "attn_output.weight", 2)[0] // heads
     window, chunked = _window(keys, index)
     norms = [block[name].elements if name in block else 0 for name in ("attn_q_norm.weight", "attn_k_norm.weight")]
     return Attention(
@@ -192,8 +202,8 @@ def _latent(keys: Keys, block: Block) -> Latent | None:
     rank = keys.number("attention.kv_lora_rank")
     rope = _rows(block, "attn_kv_a_mqa.weight") - rank
     query = _rows(block, "attn_q_a.weight") or None
-    up = block.get("attn_k_b.weight")
-    nope = up.shape[0] if up else keys.number("attention.key_length") - rope
+    up = "attn_k_b.weight" in block
+    nope = _dims(block, "attn_k_b.weight", 3)[0] if up else keys.number("attention.key_length") - rope
     return Latent(kv_rank=rank, rope_dim=max(rope, 0), nope_dim=nope, q_rank=query)
 
 
@@ -206,7 +216,7 @@ def _indexer(keys: Keys, block: Block) -> Indexer | None:
 def _feed_forward(block: Block) -> FeedForward | None:
     if "ffn_down.weight" not in block:
         return None
-    width, up = block["ffn_down.weight"].shape[0], _rows(block, "ffn_up.weight")
+    width, up = _dims(block, "ffn_down.weight", 2)[0], _rows(block, "ffn_up.weight")
     fused = "ffn_gate.weight" not in block and up == 2 * width
     return FeedForward(
         width=width,
@@ -220,31 +230,30 @@ def _experts(keys: Keys, block: Block) -> Experts | None:
     down = block.get("ffn_down_exps.weight")
     if down is None or len(down.shape) != 3:
         return None
-    shared = block.get("ffn_down_shexp.weight")
-    router = block.get("ffn_gate_inp.weight")
-    latent = down.shape[1] if router is not None and router.shape[0] != down.shape[1] else 0
+    shared = _dims(block, "ffn_down_shexp.weight", 2)[0] if "ffn_down_shexp.weight" in block else 0
+    outer = _dims(block, "ffn_gate_inp.weight", 2)[0] if "ffn_gate_inp.weight" in block else down.shape[1]
     return Experts(
         count=down.shape[2],
         used=keys.number("expert_used_count"),
         width=down.shape[0],
-        shared_width=shared.shape[0] if shared else 0,
+        shared_width=shared,
         shared_gate="ffn_gate_inp_shexp.weight" in block,
         gated="ffn_gate_exps.weight" in block,
         bias="ffn_down_exps.bias" in block,
         router_bias="exp_probs_b.bias" in block,
         scaled="ffn_gate_inp.scale" in block,
-        latent_dim=latent,
+        latent_dim=down.shape[1] if outer != down.shape[1] else 0,
     )
 
 
 def _recurrent(keys: Keys, block: Block) -> Recurrent | None:
     if "shortconv.conv.weight" in block:
-        kernel, channels = block["shortconv.conv.weight"].shape
+        kernel, channels = _dims(block, "shortconv.conv.weight", 2)
         return Recurrent(kind="short_conv", inner=channels, conv_kernel=kernel, conv_channels=channels, conv_bias=False)
     if "ssm_conv1d.weight" not in block or "ssm_out.weight" not in block:
         return None
-    kernel, channels = block["ssm_conv1d.weight"].shape
-    inner, state = block["ssm_out.weight"].shape[0], keys.number("ssm.state_size")
+    kernel, channels = _dims(block, "ssm_conv1d.weight", 2)
+    inner, state = _dims(block, "ssm_out.weight", 2)[0], keys.number("ssm.state_size")
     kind = "mamba" if "ssm_x.weight" in block else "mamba2" if "ssm_in.weight" in block else "deltanet"
     norm = block.get("ssm_norm.weight")
     return Recurrent(
