@@ -46,7 +46,9 @@ def plan(subjects: Sequence[Subject], samples: int) -> Plan:
 
 
 def _known(subjects: Sequence[Subject]) -> list[Subject]:
-    return [s for g in mismatch.models(subjects) for s in g.subjects if s.total and s.tokens and s.active]
+    """Return the models whose whole training is known; a pruned one's leaves out what its parent learnt."""
+    found = [s for group in mismatch.models(subjects) for s in group.subjects]
+    return [s for s in found if s.total and s.tokens and s.active and s.kind != "pruned"]
 
 
 PREDICTORS: dict[str, Callable[[Subject], float | None]] = {
