@@ -10,7 +10,7 @@ from sizewise.errors import ConfigError
 from sizewise.machines.host import RecordedHost
 from sizewise.machines.load_gate import CpuTimes, fastest, foreign_cores
 from sizewise.machines.prices import api_price, carbon_intensity, cloud_offers
-from sizewise.machines.watch import Watch, free_memory_bytes, guard
+from sizewise.machines.watch import Watch, free_memory_bytes, guard, package_joules
 
 
 def peak(context: int) -> float:
@@ -75,3 +75,9 @@ def test_prices_have_dates_and_near_names() -> None:
         api_price("gpt-4o-minii")
     with pytest.raises(ConfigError):
         carbon_intensity("XYZ")
+
+
+def test_the_package_counter_is_the_energy_of_the_run() -> None:
+    counter = "/sys/class/powercap/intel-rapl:0/energy_uj"
+    assert package_joules(RecordedHost({"files": {counter: "5000000\n"}})) == 5.0
+    assert package_joules(RecordedHost({"files": {}})) is None

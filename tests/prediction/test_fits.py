@@ -154,3 +154,12 @@ def test_plan_names_devices_offers_and_a_miss() -> None:
     miss = CliRunner().invoke(plan_command, ["Qwen/Qwen3-8B", "--machine", "RTX 4060", "--min-speed", "5000"])
     assert miss.exit_code == 4
     assert "tok/s, at worst" in miss.stdout
+
+
+def test_plan_compares_with_an_api_at_its_listed_price() -> None:
+    done = CliRunner().invoke(plan_command, ["Qwen/Qwen3-8B", "--machine", "RTX 4090", "--api", "gpt-4o", "--json"])
+    assert done.exit_code == 0, done.output
+    even = json.loads(done.stdout)["break_even"]
+    assert even["machine"] == "RTX 4090"
+    assert 0 < even["requests_per_day"] < 100_000
+    assert even["price_date"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--min-speed", type=float, help="Tokens per second of one request, at least.")
 @click.option("--machine", "machine_name", help="Look at this machine only, for example 'RTX 4090'.")
 @click.option("--region", default="USA", show_default=True, help="Country code for grams of CO2e.")
+@click.option("--api", help="Compare with this API model's listed price: the requests a day above which owning pays.")
 @click.option("--limit", default=8, show_default=True, type=click.IntRange(1), help="Devices to print.")
 @click.option("--list-devices", is_flag=True, help="Print the names of all devices and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print data as JSON on stdout.")
@@ -53,6 +54,7 @@ def command(model: str | None, limit: int, list_devices: bool, as_json: bool, **
         "here": here,
         "smallest": meeting[:limit],
         "cloud": _cloud(meeting, limit),
+        "break_even": _break_even(meeting, workload, asked["api"]) if asked["api"] and meeting else None,
         "why_not": _nearest_miss(rows) if not meeting else None,
     }  # fmt: skip
     if as_json:
@@ -142,13 +144,9 @@ def _judge(
         "meets": True,
         **_numbers(found),
         "g_co2e_per_answer": carbon_g(energy, grams, region).value if energy else None,
-        "bottleneck": found.bottleneck.value if not _is_skipped(found) else None,
+        "bottleneck": getattr(getattr(found, "bottleneck", None), "value", None),
         "how": list(getattr(found, "assumptions", ())),
     }
-
-
-def _is_skipped(found: Prediction | Skipped) -> bool:
-    return hasattr(found, "reason")
 
 
 def _missed(found: Prediction | Skipped, asked: dict[str, Any]) -> str:
@@ -192,6 +190,37 @@ def _cloud(meeting: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
     return found[:limit]
 
 
+def _break_even(meeting: list[dict[str, Any]], workload: Workload, api: str) -> dict[str, Any]:
+    """Return the requests a day above which the cheapest machine of known price beats the API, idle hours included."""
+    from sizewise.machines.devices import planned_machine
+    from sizewise.machines.prices import api_price, hourly_price
+    from sizewise.prediction.cost import Ownership, api_cost, break_even_requests_per_day
+    from sizewise.prediction.energy import power
+    from sizewise.records import Bottleneck
+
+    listed = api_price(api)
+    each = api_cost(listed.price, workload.prompt_tokens, workload.output_tokens, answers=1).value
+    best: dict[str, Any] = {"api": api, "api_usd_per_answer": each, "price_date": listed.price.date, "machine": None}
+    for row in meeting:
+        price = hourly_price(row["device"])
+        if not price or not row["answer_s"]:
+            continue
+        devices = planned_machine(row["machine"]).devices[1:]
+        drawn = power(planned_machine(row["machine"]), devices, Bottleneck.BANDWIDTH)
+        joules = row["energy_j_per_answer"]["value"] if row["energy_j_per_answer"] else 0.0
+        volume = break_even_requests_per_day(
+            Ownership(usd_per_hour=price[0] * row["count"]),
+            each,
+            row["answer_s"]["value"],
+            joules,
+            drawn.idle_w if drawn else 0.0,
+            workload.concurrency,
+        )
+        if volume is not None and volume < best.get("requests_per_day", float("inf")):
+            best |= {"machine": row["machine"], "requests_per_day": volume, "basis": price[1]}
+    return best
+
+
 def _nearest_miss(rows: list[dict[str, Any]]) -> str:
     largest = max(rows, key=lambda row: row["total_memory_bytes"])
     return f"even {largest['machine']}: {largest['why_not']}"
@@ -224,6 +253,14 @@ def _print(document: dict[str, Any]) -> None:
             f"  {offer['cloud']} {offer['instance']} ({offer['count']}x {offer['device']}): "
             f"${offer['usd_per_hour']:.2f} an hour in {offer['region']}, list price of {offer['date']}"
         )
+    even = document["break_even"]
+    if even and even["machine"]:
+        click.echo(
+            f"  against {even['api']} at ${even['api_usd_per_answer']:.2g} an answer ({even['price_date']}): "
+            f"{even['machine']} pays from {even['requests_per_day']:.0f} requests a day on, idle hours included"
+        )
+    elif even:
+        click.echo(f"  against {even['api']} no machine of known price pays, however many requests there are")
     if document["why_not"]:
         click.echo(f"nothing in the catalog does it; {document['why_not']}")
     click.echo("next: sizewise fit --machine 'NAME' shows what else such a machine runs", err=True)

@@ -103,7 +103,16 @@ class Peaks:
     samples: int = 0
     gpu_joules: float = 0.0
     """Power of all GPUs, integrated over the samples."""
+    cpu_joules: float | None = None
+    """Energy of the processor packages from its counter (RAPL); None where there is none or it may not be read."""
     notes: list[str] = field(default_factory=list)
+
+
+def package_joules(host: Host) -> float | None:
+    """Return the energy counter of all processor packages (Linux, RAPL), None where it cannot be read."""
+    counters = [host.read(path) for path in host.glob("/sys/class/powercap/intel-rapl:[0-9]*/energy_uj")]
+    known = [int(text) for text in counters if text and text.strip().isdigit()]
+    return sum(known) / 1e6 if known else None
 
 
 class Watch:
@@ -119,9 +128,11 @@ class Watch:
         self._thread = threading.Thread(target=self._work, name="sizewise-watch", daemon=True)
         self._cpu: tuple[float, float] | None = None
         self._gpu = True
+        self._joules: float | None = None
 
     def __enter__(self) -> Watch:
         """Take the first sample and start the thread."""
+        self._joules = package_joules(self._host)
         self.sample()
         self._thread.start()
         return self
@@ -133,6 +144,9 @@ class Watch:
         self._stop.set()
         self._thread.join()
         self.sample()
+        joules = package_joules(self._host)
+        if joules is not None and self._joules is not None and joules >= self._joules:  # else it wrapped around
+            self.peaks.cpu_joules = joules - self._joules
 
     def _work(self) -> None:
         while not self._stop.wait(self._interval_s):
@@ -193,6 +207,8 @@ class Watch:
             "least_free_bytes": peaks.least_free_bytes,
             "gpu_bytes": peaks.gpu_bytes,
             "gpu_power_w": peaks.gpu_power_w,
+            "gpu_joules": peaks.gpu_joules or None,
+            "cpu_joules": peaks.cpu_joules,
         }
         values = {
             name: Estimate(
