@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as checked
 from hypothesis import strategies as st
 
 from sizewise.evaluation.context_loss import ContextWatch
@@ -183,12 +184,14 @@ async def test_a_server_that_drops_the_prompt_without_a_word_is_found_out() -> N
     assert long.score is None
 
 
+@checked(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, 50_000), st.floats(0.2, 0.4)), max_size=30))
 def test_honest_counts_are_never_called_a_loss(prompts: list[tuple[int, float]]) -> None:
     watch = ContextWatch()
     assert [watch.loss(size, max(1, round(size * ratio))) for size, ratio in prompts] == [None] * len(prompts)
 
 
+@checked(deadline=None, max_examples=60)
 @given(st.text("abc ", min_size=1, max_size=12), st.integers(4, 30), st.text(max_size=40))
 def test_a_repeated_ending_is_found_with_its_period(unit: str, times: int, before: str) -> None:
     period, length = ending_loop(before + unit * times)
@@ -196,6 +199,7 @@ def test_a_repeated_ending_is_found_with_its_period(unit: str, times: int, befor
     assert 0 < period <= length / 4
 
 
+@checked(deadline=None, max_examples=60)
 @given(st.permutations([f"{n:03d}" for n in range(60)]))
 def test_text_that_never_repeats_is_no_loop(words_of_it: list[str]) -> None:
     assert not looped(" ".join(words_of_it), truncated=True)

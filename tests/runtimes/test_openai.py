@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from hypothesis import given
+from hypothesis import settings as checked
 from hypothesis import strategies as st
 
 from sizewise.errors import ConfigError, RuntimeFailure
@@ -61,6 +62,7 @@ def events(*chunks: Any) -> web.Response:
     return web.Response(text=text, content_type="text/event-stream")
 
 
+@checked(deadline=None, max_examples=60)
 @given(st.lists(st.text(st.characters(exclude_characters="\r\n"), min_size=1)), st.randoms(use_true_random=False))
 def test_events_are_the_same_wherever_the_stream_is_cut(texts: list[str], rng: random.Random) -> None:
     stream = b"".join(b": ping\n\nevent: x\ndata: " + json.dumps(text).encode() + b"\r\n\r\n" for text in texts)
@@ -219,6 +221,7 @@ def test_a_refused_prompt_says_nothing_about_the_server() -> None:
     assert breaker.allows()
 
 
+@checked(deadline=None, max_examples=60)
 @given(st.integers(0, 3), st.floats(0, 59), st.integers(0, 2**32))
 def test_a_wait_is_never_shorter_than_the_server_asked_for(attempt: int, asked: float, seed: int) -> None:
     wait = RetryPolicy().wait_s(ErrorClass.RATE_LIMITED, attempt, asked, random.Random(seed))
