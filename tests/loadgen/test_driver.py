@@ -66,11 +66,11 @@ async def test_prompts_are_taken_in_turn() -> None:
 
 
 async def test_a_closed_loop_never_has_more_in_flight_than_users() -> None:
-    raw, truths = await load(QUICK, arrivals="closed", users=3)
+    raw, truths = await load(QUICK, arrivals="closed", users=3, duration_s=2.0)
     spans = sorted((t.received_s, t.written_s[-1]) for t in truths if t.written_s)
     most = max(sum(a <= at < b for a, b in spans) for at, _ in spans)
     assert most <= 3
-    assert len(raw.shots) > 10
+    assert len(raw.shots) > 3
     assert classes(raw.shots).keys() <= {"answered"}
 
 
