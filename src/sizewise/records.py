@@ -555,7 +555,7 @@ class Calibration:
     layer_overhead_s: float = 0.0
     """The same for each layer: synchronisation of the threads between operators."""
     load_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
-    """cold (from disk), warm (from the page cache), repack (second copy of the weights)."""
+    """cold (from disk), warm (from the page cache), repack (second copy of the weights): bytes; vocabulary: entries."""
     load_overhead_s: float = 0.0
     residual: Mapping[str, float] = field(default_factory=dict)
     """Quantity (decode, prefill, load) -> half width of its 90 % range as a ratio, at least the machine's own drift."""

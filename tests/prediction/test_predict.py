@@ -100,7 +100,7 @@ def test_loading_is_reading_plus_repacking(kit: SimpleNamespace) -> None:
     facts = kit.facts({"Q4_K": 10**9})
     machine = kit.machine(calibration=kit.calibration())
     cold = load_time(facts, machine, on_gpu=False)
-    assert cold.value == pytest.approx(0.1 + 1.5e-6 * 1000 + 1.0 + 1.0)
+    assert cold.value == pytest.approx(0.1 + 1000 / 200e3 + 1.0 + 1.0)
     assert load_time(facts, machine, on_gpu=False, cold=False).value < cold.value
 
 

@@ -11,7 +11,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sizewise.errors import RuntimeFailure
@@ -30,6 +30,7 @@ DRIFT = 0.10
 _ROOFLINE_SLACK = 1.25
 _PROMPT, _OUTPUT = 128, 24
 _DEEP = 1024
+_ENTRIES = 65536
 
 
 @dataclass(kw_only=True)
@@ -106,6 +107,17 @@ def _open(session: _Session, name: str, arch: Architecture, type_name: str, cont
     if not path.exists():
         write_pure(path, arch, type_name)
     return EngineRun(path, context_tokens=context, threads=session.threads, kv_type=kv)
+
+
+def _vocabulary_rate(session: _Session, start_s: float) -> float | None:
+    """Return vocabulary entries that loading reads a second, from a model that is little else."""
+    arch = replace(overhead_shape(2), vocabulary=_ENTRIES)
+    loads = []
+    for _ in range(2):
+        with _open(session, "vocabulary", arch, "F16", 256) as run:
+            loads.append(run.load_s)
+    spent = min(loads) - start_s
+    return _ENTRIES / spent if spent > 0 else None
 
 
 def _overheads(session: _Session) -> tuple[float, float, float]:
@@ -216,10 +228,11 @@ def calibrate(
         session = _Session(folder=Path(work), until=time.monotonic() + seconds, threads=threads, say=say)
         say(f"memory reads {bandwidth / 1e9:.1f} GB/s with {cores} threads")
         token_s, layer_s, start_s = _overheads(session)
+        entries = _vocabulary_rate(session, start_s)
         say(f"fixed time {token_s * 1e3:.2f} ms a token, {layer_s * 1e6:.0f} µs a layer")
         decode_rates, prompt_rates = _attention(session, "f16")
         decode, prefill, loads = _all_types(session, types, token_s, layer_s, bandwidth)
-        rates = _loading(session, loads, start_s)
+        rates = _loading(session, loads, start_s) | ({"vocabulary": entries} if entries else {})
         engine, rejected, noisy = session.engine, tuple(session.rejected), session.noisy
     half = DRIFT + (0.25 if noisy else 0.0)
     return Calibration(
