@@ -85,7 +85,7 @@ TIME = Duration()
 @click.option("--usd-per-hour", type=click.FloatRange(0), help="Price of one server.")
 @click.option("--price", metavar="IN/OUT", help="US dollars per million input and output tokens of an API.")
 @click.option(
-    "--g-per-kwh", type=click.FloatRange(0), help="Carbon intensity of the electricity  [default: world mean]"
+    "--g-per-kwh", type=click.FloatRange(0), help="Carbon intensity of the electricity  [default: 474, a median region]"
 )
 @click.option("--max-tokens", type=click.IntRange(1), help="Stop after so many output tokens.")
 @click.option("--workers", type=click.IntRange(1), help="Sending processes  [default: by the rate]")
@@ -122,7 +122,7 @@ def command(targets: tuple[str, ...], as_json: bool, **flags: Any) -> None:
 
 def _ask(flags: dict[str, Any]) -> Ask:
     from sizewise.loadgen.appraisal import Ask
-    from sizewise.loadgen.measuring import WORLD_G_PER_KWH
+    from sizewise.loadgen.measuring import MEDIAN_G_PER_KWH
     from sizewise.loadgen.plan import LoadPlan, Slo, StopRules
     from sizewise.records import Estimate, Source
 
@@ -153,7 +153,7 @@ def _ask(flags: dict[str, Any]) -> Ask:
         usd_per_hour=None if hour is None else Estimate(value=hour, low=hour, high=hour, source=Source.ASSUMED),
         min_score=flags["min_score"],
         price=_price(flags["price"]) if flags["price"] else None,
-        g_per_kwh=WORLD_G_PER_KWH if flags["g_per_kwh"] is None else flags["g_per_kwh"],
+        g_per_kwh=MEDIAN_G_PER_KWH if flags["g_per_kwh"] is None else flags["g_per_kwh"],
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from sizewise.loadgen.frames import Shot
 from sizewise.loadgen.intervals import Figure, mean_figure
 from sizewise.loadgen.join import PerAccepted, accepted, per_accepted, token_price
 from sizewise.loadgen.knee import servers_for
-from sizewise.loadgen.measuring import WORLD_G_PER_KWH, LoadResult, estimate, load_test, probe
+from sizewise.loadgen.measuring import MEDIAN_G_PER_KWH, LoadResult, estimate, load_test, probe
 from sizewise.loadgen.plan import LoadPlan, Slo
 from sizewise.loadgen.search import KneeResult, client_unfit, find_knee, flood
 from sizewise.loadgen.stopping import meets
@@ -54,7 +54,7 @@ class Ask:
     min_score: float | None = None
     """Mean score that a model must reach to be compared at all."""
     usd_per_kwh: float = USD_PER_KWH
-    g_per_kwh: float = WORLD_G_PER_KWH
+    g_per_kwh: float = MEDIAN_G_PER_KWH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

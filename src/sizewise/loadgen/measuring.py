@@ -19,8 +19,9 @@ from sizewise.loadgen.plan import LoadPlan, Slo, StopRules
 from sizewise.loadgen.summary import LoadSummary, summarise
 from sizewise.records import Estimate, Measurement, Request, Source
 
-WORLD_G_PER_KWH = 445.0
-"""Carbon intensity of electricity where the caller names no region; world mean, rounded (Ember, 2024)."""
+MEDIAN_G_PER_KWH = 474.19
+"""Carbon intensity of electricity where the caller names none: the median of the 212 regions in `data/prices.json`
+(Ember by way of Our World in Data); regions lie between about 20 and 800, so this is an assumption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ async def probe(
 
 async def load_test(
     endpoint: Endpoint, plan: LoadPlan, *, requests: Sequence[Request] = (), slo: Slo | None = None,
-    audit: bool = True, server_pids: Sequence[int] = (), g_per_kwh: float = WORLD_G_PER_KWH,
+    audit: bool = True, server_pids: Sequence[int] = (), g_per_kwh: float = MEDIAN_G_PER_KWH,
     extra: Mapping[str, Any] | None = None, on_progress: Callable[[Progress], None] | None = None,
     stop: asyncio.Event | None = None, known_audit: Audit | None = None,
 ) -> LoadResult:  # fmt: skip
