@@ -49,7 +49,7 @@ def test_mutated_gguf_files_give_a_model_or_a_readable_error(name: str, tmp_path
     write_gguf(path, metadata(arch) | tokenizer(300), table)
     whole = path.read_bytes()
     began = time.process_time()
-    for _ in range(300):
+    for _ in range(100):
         path.write_bytes(mutated(whole[:30_000], rng) + whole[30_000:])
         with suppress(SizewiseError):
             read_gguf_model(path)
@@ -61,7 +61,7 @@ def test_mutated_configurations_give_a_model_or_a_readable_error(name: str) -> N
     row, rng = catalog.find(name), random.Random(2)
     assert row is not None
     whole = json.dumps(catalog.configuration(row)).encode()
-    for _ in range(300):
+    for _ in range(100):
         with suppress(SizewiseError):
             model = config_model(parse_json(mutated(whole, rng), "config.json"), "x")
             assert model.architecture is not None
@@ -85,7 +85,7 @@ def test_mutated_safetensors_give_tensors_or_a_readable_error(tmp_path: Path) ->
     header = {"a": {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]}, "__metadata__": {"format": "pt"}}
     raw, path, rng = json.dumps(header).encode(), tmp_path / "x.safetensors", random.Random(3)
     whole = struct.pack("<Q", len(raw)) + raw + bytes(12)
-    for _ in range(1000):
+    for _ in range(500):
         path.write_bytes(mutated(whole, rng))
         with suppress(SizewiseError):
             read_safetensors(path)
