@@ -36,6 +36,10 @@ KEY = "parameters"
 _NEEDS = "at least six models of known parameters and training tokens that answered the same tasks"
 _UNKNOWN = ("unanswerable", "recall_unknown")
 _DRAWS = 1000
+_MULTIPLICATIVE = frozenset(
+    {"latency (seconds per answer)", "cost (seconds per right answer)", "on-device memory (bytes of the file)"}
+)
+"""Outcomes that grow by factors: their logarithm is explained."""
 
 
 def plan(subjects: Sequence[Subject], samples: int) -> Plan:
@@ -93,6 +97,8 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
     rows, headline = [], None
     for outcome in table[0]:
         y = np.array([row[outcome] for row in table])
+        if outcome in _MULTIPLICATIVE:
+            y = np.log(y)
         if np.isfinite(y).sum() < 6 or np.nanstd(y) == 0:
             continue
         explained = {name: _explained(_column(known, get), y, weights) for name, get in PREDICTORS.items()}
