@@ -190,7 +190,12 @@ def main() -> int:
             words.append("Inspect not measured: no --inspect PYTHON")
         if options.lm_eval:
             start = min(lm_eval_seconds(options.lm_eval, server.url, 1) for _ in range(2))  # the first is cold
-            other = count / (lm_eval_seconds(options.lm_eval, server.url, count + 1) - start)
+            whole = min(lm_eval_seconds(options.lm_eval, server.url, count + 1) for _ in range(2))
+            if whole <= start:
+                raise SystemExit(
+                    f"lm-eval took {start:.1f} s for 1 sample, {whole:.1f} s for {count}: machine too busy"
+                )
+            other = count / (whole - start)
             verdicts.append(speed >= 4 * other)
             words.append(f"{speed / other:.1f}x lm-eval at {other:.0f}/s, {start:.0f} s to start (bar 4)")
         else:
