@@ -21,7 +21,7 @@ _AMD_NAMES = {
     "0x7590": "RX 9060 XT", "0x747e": "RX 7800 XT", "0x1586": "Radeon 8060S", "0x15bf": "Radeon 780M",
     "0x150e": "Radeon 890M", "0x74a1": "MI300X", "0x7551": "R9700", "0x73df": "RX 6700 XT",
 }  # fmt: skip
-"""PCI device id -> name, for cards whose driver gives none (pci.ids database, July 2026)."""
+"""PCI device id -> name, for cards whose driver gives none; from memory, not checked against pci.ids."""
 _INTEL_DISCRETE = {"0xe20b": "Arc B580", "0xe20c": "Arc B570", "0x56a0": "Arc A770", "0x56a1": "Arc A750"}
 _SHARED = ("GB10", "Jetson", "Orin", "Thor", "Tegra")
 

@@ -27,7 +27,7 @@ _CPU_CORE_W = (4.0, 6.0, 12.0)
 _HOST_W = 40.0
 """Rest of a machine around a GPU: processor idle, memory, fans, supply losses."""
 _APPLE_W_PER_GBPS = 0.11
-"""Package watts of Apple chips while decoding, by gigabyte per second of their memory (M1 to M4: 12 to 65 W)."""
+"""Package watts of Apple chips while decoding, by gigabyte per second of their memory: assumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

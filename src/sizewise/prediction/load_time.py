@@ -11,11 +11,11 @@ from sizewise.records import Estimate, Machine, Source
 _DISK_BYTES_PER_S = 500e6
 _WARM_BYTES_PER_S = 2.5e9
 _UPLOAD_BYTES_PER_S = 6e9
-"""Pinned copies over PCIe 3.0 x16 reach 12 GB/s, pageable ones half of it."""
+"""Assumed: about half of what PCIe 3.0 x16 can do."""
 _REPACK_BYTES_PER_S = 0.5e9
 _START_S = 0.25
 _ENTRIES_PER_S = 200e3
-"""Entries of the vocabulary that are read a second (5 to 9 µs each, five models)."""
+"""Entries of the vocabulary that are read a second: assumed where nobody calibrated (2 to 10 µs each were seen here)."""
 
 
 def load_time(facts: ModelFacts, machine: Machine, *, on_gpu: bool, cold: bool = True) -> Estimate:

@@ -15,13 +15,14 @@ from sizewise.records import Architecture, MemoryParts
 
 MIB = 2**20
 CUDA_CONTEXT_BYTES = 320 * MIB
-"""What the CUDA driver, cuBLAS and the kernels of llama.cpp take on a device before any weight is there."""
+"""What the CUDA driver, cuBLAS and the kernels of llama.cpp take on a device before any weight is there:
+assumed, no GPU was at hand."""
 VLLM_CONTEXT_BYTES = 900 * MIB
-"""CUDA context, NCCL and captured graphs of vLLM (llm-d-planner's receipts on H100: 0.4 to 1.3 GiB)."""
+"""CUDA context, NCCL and captured graphs of vLLM: assumed, not measured here."""
 TORCH_CONTEXT_BYTES = 700 * MIB
 ENGINE_BYTES = 32 * MIB
 ENGINE_BYTES_PER_TOKEN = 236
-"""Resident size of llama.cpp itself: 32 MiB and 0.23 KiB for each entry of the vocabulary (ten idle runs)."""
+"""Resident size of llama.cpp itself: 32 MiB and 0.23 KiB for each entry of the vocabulary, fitted on idle runs."""
 
 
 @lru_cache(maxsize=4096)
