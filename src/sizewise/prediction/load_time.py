@@ -15,7 +15,7 @@ _UPLOAD_BYTES_PER_S = 6e9
 _REPACK_BYTES_PER_S = 0.5e9
 _START_S = 0.25
 _ENTRIES_PER_S = 200e3
-"""Entries of the vocabulary that are read a second: assumed where nobody calibrated (2 to 10 µs each were seen here)."""
+"""Entries of the vocabulary that are read a second: assumed where nobody calibrated; 2 to 10 µs each seen here."""
 
 
 def load_time(facts: ModelFacts, machine: Machine, *, on_gpu: bool, cold: bool = True) -> Estimate:
