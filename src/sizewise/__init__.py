@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-
 __version__ = "0.1.0"
 
 _VERBS: dict[str, str] = {

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Sequence
 
 from sizewise.errors import RuntimeFailure
-from sizewise.evaluation.running import Arm, evaluate, plain_request
+from sizewise.evaluation.running import Arm, evaluate_ready, plain_request
 from sizewise.evaluation.spending import Spending
 from sizewise.records import Candidate, Request, Sample, Skipped, Trial, TrialKey
 from sizewise.store.database import Store
@@ -44,9 +44,11 @@ class Asker:
             self.gone = Skipped(candidate=name, reason=str(failure), stage="start")
             return
         work = [(self.samples[key.sample], key.repeat) for key in keys]
-        async for trial in evaluate(arm, work, spending=self._spending):
-            self._store.add_trials(self._key, [trial], [(trial.prompt_hash, self.samples[trial.key.sample])])
-            yield trial
+        async for trials in evaluate_ready(arm, work, spending=self._spending):
+            prompts = [(trial.prompt_hash, self.samples[trial.key.sample]) for trial in trials]
+            self._store.add_trials(self._key, trials, prompts)
+            for trial in trials:
+                yield trial
         self._residency.note_peak(name, arm.runtime)
         if arm.stopped and self._spending.exhausted():
             self.stopped = arm.stopped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -41,6 +41,8 @@ class Prepared:
     path: Path | None
     outlook: Prediction | Skipped | None
     """None where nothing can be predicted (a server elsewhere) and nothing speaks against asking it."""
+    workload: Workload = field(default_factory=Workload)
+    """Shape of the requests that the outlook was made for."""
 
     @property
     def memory_bytes(self) -> float | None:
@@ -55,7 +57,7 @@ def prepare(study: Study, tasks: Sequence[Task], machine: Machine) -> list[Prepa
     """
     workload = study.workload if study.workload != Workload() else task_workload(tasks)
     shaped = replace(study, workload=workload)
-    return [_prepare(candidate, shaped, machine) for candidate in study.candidates]
+    return [replace(_prepare(item, shaped, machine), workload=workload) for item in study.candidates]
 
 
 def task_workload(tasks: Sequence[Task]) -> Workload:

@@ -11,6 +11,7 @@ from sizewise.config import study_key
 from sizewise.errors import ConfigError
 from sizewise.evaluation.spending import Spending
 from sizewise.machines.detect import detect
+from sizewise.machines.stored import with_calibration
 from sizewise.records import Candidate, Prediction, Skipped, Study, TaskRef, TrialKey, Verdict
 from sizewise.store.database import Store
 from sizewise.study.asking import Asker
@@ -35,13 +36,13 @@ async def run_study(study: Study, store: Store, *, on_event: OnEvent = silent, n
     """
     key = study_key(study)
     tasks = load_tasks(study.tasks)
-    machine = detect()
+    machine = with_calibration(detect())
     prepared = prepare(study, tasks, machine)
     _store_outset(key, study, prepared, store, now())
     _tell_outset(prepared, on_event)
     spending = Spending(study.budget)
     verdicts = []
-    async with Residency(prepared=prepared, free_bytes=machine.memory_free_bytes or 0) as residency:
+    async with Residency(prepared=prepared, machine=machine, on_event=on_event) as residency:
         for task in tasks:
             asker = Asker(key=key, task=task, prepared=prepared, store=store, residency=residency, spending=spending)
             race = TaskRace(study=study, key=key, asker=asker, store=store, on_event=on_event)
@@ -76,7 +77,7 @@ async def ask_all(
     study = Study(name=name, tasks=tuple(by_ref[ref] for ref in refs), candidates=tuple(candidates.values()), seed=seed)
     key = study_key(study)
     tasks = load_tasks(study.tasks)
-    machine = detect()
+    machine = with_calibration(detect())
     prepared = prepare(study, tasks, machine)
     _store_outset(key, study, prepared, store, now())
     wanted: dict[str, list[str]] = {task.name: [] for task in tasks}
@@ -84,7 +85,7 @@ async def ask_all(
     for candidate, ref in asks:
         wanted[names[_hashable(ref)]].append(candidate.name)
     gone = {item.candidate.name for item in prepared if isinstance(item.outlook, Skipped)}
-    async with Residency(prepared=prepared, free_bytes=machine.memory_free_bytes or 0) as residency:
+    async with Residency(prepared=prepared, machine=machine, on_event=on_event) as residency:
         for task in tasks:
             asker = Asker(
                 key=key, task=task, prepared=prepared, store=store, residency=residency, spending=Spending(study.budget)

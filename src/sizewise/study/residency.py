@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from types import TracebackType
 
-from sizewise.records import Candidate, Estimate, Measurement, Source
+from sizewise.errors import RuntimeFailure
+from sizewise.machines.watch import free_memory_bytes, guard
+from sizewise.prediction.predict import predict
+from sizewise.records import Candidate, Estimate, Machine, Measurement, Prediction, Source
 from sizewise.runtimes.base import EngineInfo, Runtime
 from sizewise.runtimes.opening import open_runtime
+from sizewise.study.events import Event, OnEvent, silent
 from sizewise.study.preparing import Prepared
 
 SHARE_OF_FREE = 0.1
@@ -34,10 +38,12 @@ class Loaded:
 class Residency:
     """Opens engines on demand and closes the longest unused ones; an async context manager."""
 
-    def __init__(self, *, prepared: Sequence[Prepared], free_bytes: float) -> None:
-        """Hold nothing yet; `free_bytes` is what was free before anything was loaded."""
+    def __init__(self, *, prepared: Sequence[Prepared], machine: Machine, on_event: OnEvent = silent) -> None:
+        """Hold nothing yet; `machine` says what was free before anything was loaded."""
         self.prepared = {item.candidate.name: item for item in prepared}
-        self.free_bytes = free_bytes
+        self.machine = machine
+        self.free_bytes = float(machine.memory_free_bytes or 0)
+        self._on_event = on_event
         self.loaded: OrderedDict[str, Loaded] = OrderedDict()
         self.peaks_bytes: dict[str, int] = {}
         self.loads_s: dict[str, list[float]] = {}
@@ -53,14 +59,17 @@ class Residency:
         await self.unload_all()
 
     async def get(self, candidate: Candidate) -> Loaded:
-        """Return the candidate's running engine, starting it where needed; raises RuntimeFailure."""
+        """Return the candidate's running engine, starting it where needed.
+
+        Raises RuntimeFailure when it cannot start, or would need more memory than is free now.
+        """
         name = candidate.name
         if name in self.loaded:
             self.loaded.move_to_end(name)
             return self.loaded[name]
         needs = self.prepared[name].memory_bytes or 0.0
         await self._make_room(needs)
-        runtime = open_runtime(candidate, model_path=self.prepared[name].path)
+        runtime = open_runtime(self._guarded(candidate), model_path=self.prepared[name].path)
         try:
             info = await runtime.start()
         except BaseException:
@@ -70,6 +79,26 @@ class Residency:
             self.loads_s.setdefault(name, []).append(info.load_s)
         self.loaded[name] = Loaded(runtime=runtime, info=info, memory_bytes=needs)
         return self.loaded[name]
+
+    def _guarded(self, candidate: Candidate) -> Candidate:
+        """Return the candidate with a context that fits into the memory that is free now."""
+        item, context = self.prepared[candidate.name], candidate.settings.context_tokens
+        if item.path is None or item.model is None or context is None:
+            return candidate
+        workload = item.workload
+
+        def peak_bytes(tokens: int) -> float:
+            settings = replace(candidate.settings, context_tokens=tokens)
+            outlook = predict(replace(candidate, settings=settings), item.model, self.machine, workload)
+            return outlook.memory_bytes.value if isinstance(outlook, Prediction) else 0.0
+
+        needed = workload.prompt_tokens + workload.output_tokens
+        decided = guard(peak_bytes, context, needed, free_memory_bytes(), name=candidate.name)
+        if decided.context_tokens is None:
+            raise RuntimeFailure(decided.message)
+        if decided.message:
+            self._on_event(Event(stage="note", text=decided.message))
+        return replace(candidate, settings=replace(candidate.settings, context_tokens=decided.context_tokens))
 
     async def unload_all(self) -> None:
         """Close every engine, so that something else has the machine to itself."""
