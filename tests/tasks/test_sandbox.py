@@ -78,7 +78,7 @@ def test_a_program_larger_than_a_pipe_arrives_whole() -> None:
     assert outcome.stdout == "600000\n"
 
 
-def test_plain_runs_leave_nothing_in_the_temporary_folder(tmp_path: Path) -> None:
+def test_plain_runs_leave_nothing_in_the_temporary_folder() -> None:
     before = set(Path("/tmp").glob("sizewise-box-*"))
     local.run(Job(code="open('a', 'w').write('x')", limits=PATIENT))
     assert set(Path("/tmp").glob("sizewise-box-*")) <= before
