@@ -25,7 +25,13 @@ def _quantile(share: float) -> float:
 
 def new_race(items: int = 400, seed: int = 3, goal: Goal | None = None, **options: int) -> Race:
     names = [RaceCandidate(name=f"m{m}", cost=4.0**m) for m in range(len(MEANS))]
-    return Race(names, [RaceItem(id=f"i{i}") for i in range(items)], goal or Goal(margin=0.05, alpha_overpay=0.05), seed, **options)
+    return Race(
+        names,
+        [RaceItem(id=f"i{i}") for i in range(items)],
+        goal or Goal(margin=0.05, alpha_overpay=0.05),
+        seed,
+        **options,
+    )
 
 
 def score(scores: np.ndarray, key: TrialKey) -> float:
