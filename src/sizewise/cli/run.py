@@ -11,7 +11,7 @@ import click
 
 from sizewise.cli.output import json_option, store_option
 from sizewise.errors import ConfigError
-from sizewise.records import Study
+from sizewise.records import Study, TaskRef
 
 RUNTIMES = ("embedded", "llama-server", "ollama", "vllm", "transformers")
 
@@ -36,6 +36,7 @@ RUNTIMES = ("embedded", "llama-server", "ollama", "vllm", "transformers")
 @click.option("--context", type=click.IntRange(16), help="Context of engines that sizewise starts.")
 @click.option("--concurrency", type=click.IntRange(1, 1024), help="Requests at a time  [default: 1]")
 @click.option("--seed", type=int, help="Order of items and sampling  [default: 0]")
+@click.option("--unsafe-local", is_flag=True, help="Run generated code without a sandbox, under resource limits alone.")
 @click.option("--calls", type=click.IntRange(1), help="Stop after so many calls.")
 @click.option(
     "--out",
@@ -97,6 +98,13 @@ def _candidate(model: str) -> dict[str, Any]:
     return {"name": name, "model": name, "runtime": "openai", "endpoint": place}
 
 
+def _unsafe(task: TaskRef) -> TaskRef:
+    """Return a task that runs code with leave to do so without a sandbox; other tasks as they are."""
+    if task.ref != "code" and task.scorer != "unit_tests":
+        return task
+    return dataclasses.replace(task, options={**task.options, "unsafe_local": True})
+
+
 def _with_flags(study: Study, flags: dict[str, Any]) -> Study:
     """Return the study with every flag that was given laid over it."""
 
@@ -106,6 +114,8 @@ def _with_flags(study: Study, flags: dict[str, Any]) -> Study:
     tasks = tuple(
         dataclasses.replace(task, **given(samples="samples", level="level", scorer="scorer")) for task in study.tasks
     )
+    if flags["unsafe_local"]:
+        tasks = tuple(_unsafe(task) for task in tasks)
     settings = given(context_tokens="context", concurrency="concurrency")
     candidates = tuple(
         dataclasses.replace(

@@ -24,7 +24,7 @@ def listed(
 ) -> list[dict[str, Any]]:
     """Return matching rows; an unknown context or licence does not match a filter on it, and sorts last.
 
-    >>> [row["id"] for row in listed(["qwen3-8b"])]
+    >>> [row["id"] for row in listed(["qwen/qwen3-8b"])]
     ['Qwen/Qwen3-8B', 'Qwen/Qwen3-8B-Base']
     """
     found = [

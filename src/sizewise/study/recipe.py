@@ -97,7 +97,10 @@ async def ask_all(
 
 
 def load_tasks(refs: Sequence[TaskRef]) -> list[Task]:
-    """Return the tasks of a study, each under a name of its own; raise ConfigError when one is named twice."""
+    """Return the tasks of a study, each under a name of its own and able to judge.
+
+    Raises ConfigError when one is named twice, SandboxRefused when one needs a sandbox that is not here.
+    """
     tasks = [load_task(ref) for ref in refs]
     seen = Counter(task.name for task in tasks)
     named = [
@@ -106,6 +109,8 @@ def load_tasks(refs: Sequence[TaskRef]) -> list[Task]:
         else task
         for task, ref in zip(tasks, refs, strict=True)
     ]
+    for task in named:
+        task.ready()
     twice = [name for name, count in Counter(task.name for task in named).items() if count > 1]
     if twice:
         raise ConfigError(f"task {twice[0]!r} is in the study twice; give the second another level or seed, or drop it")
