@@ -128,7 +128,7 @@ ALL_FORMATS = ("F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL")
 SOME_FORMATS = ("F16", "Q8_0", "Q4_0")
 
 BASE: tuple[Recipe, ...] = (
-    Recipe(name="ladder-14k", size="14k", tokens=8 * MILLION, learning_rate=0.02),
+    Recipe(name="ladder-14k", size="14k", tokens=24 * MILLION, learning_rate=0.02),
     Recipe(name="ladder-36k", size="36k", tokens=10 * MILLION, learning_rate=0.015, quantizations=SOME_FORMATS),
     Recipe(name="ladder-127k", size="127k", tokens=12 * MILLION, quantizations=ALL_FORMATS),
     Recipe(name="ladder-419k", size="419k", tokens=8 * MILLION, quantizations=ALL_FORMATS),
@@ -149,10 +149,10 @@ VARIANTS: tuple[Recipe, ...] = (
         name="ladder-36k-distilled",
         size="36k",
         kind="distilled",
-        tokens=5 * MILLION,
+        tokens=10 * MILLION,
         learning_rate=0.015,
         teacher="ladder-127k",
-        note="half the tokens of ladder-36k; learns the odds that ladder-127k gives",
+        note="same tokens and seed as ladder-36k; learns the odds that ladder-127k gives",
     ),
     Recipe(
         name="ladder-36k-adder",
