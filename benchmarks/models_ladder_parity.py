@@ -1,6 +1,7 @@
 """Greedy answers of the shipped ladder through llama.cpp against the training code's, on held-out prompts.
 
-Bar: at least 99.5 % of 1,000 prompts equal, for every shipped F16 model. Needs torch (extra `ladder`).
+Bar: at least 99.5 % of 1,000 prompts equal, for every shipped F16 model,
+on the skills it was trained on. Needs torch (extra `ladder`).
 Run: python benchmarks/models_ladder_parity.py [--prompts 1000] [--only NAME]
 """
 
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from sizewise.ladder import family, measure, reading
+from sizewise.ladder import family, measure, reading, recipe
 from sizewise.ladder.engine_arithmetic import to_f16
 from sizewise.records import Message, Request, Settings
 from sizewise.runtimes.embedded import EmbeddedRuntime
@@ -23,10 +24,10 @@ BAR = 0.995
 SEED = 99
 
 
-def prompts(count: int, context_tokens: int) -> list[str]:
-    """Return `count` held-out prompts, all skills in equal parts, that fit the context with their answers."""
-    share = -(-count // len(skills.names())) + 4
-    found = [sample.prompt for name in skills.names() for sample in skills.load(name, SEED, share)]
+def prompts(count: int, context_tokens: int, names: tuple[str, ...]) -> list[str]:
+    """Return `count` held-out prompts of the skills in equal parts that fit the context with their answers."""
+    share = 2 * -(-count // len(names)) + 4
+    found = [sample.prompt for name in names for sample in skills.load(name, SEED, share)]
     fitting = [prompt for prompt in found if len(prompt) + skills.MAX_ANSWER_TOKENS <= context_tokens]
     step = len(fitting) / count
     return [fitting[int(number * step)] for number in range(count)]
@@ -65,7 +66,7 @@ def main() -> int:
     for model in chosen:
         path = family.path(model.name, args.folder)
         context = min(model.context_tokens, 512)
-        asked = prompts(args.prompts, context)
+        asked = prompts(args.prompts, context, recipe.find(model.member).skills or skills.names())
         theirs = asyncio.run(through_llama_cpp(path, asked, context))
         ours = measure.answers(to_f16(reading.load(path), exact=True), asked)
         equal = sum(a == b for a, b in zip(ours, theirs, strict=True))
