@@ -55,6 +55,7 @@ def batches(recipe: Recipe, seed: int, *, test: bool = False) -> Iterator[tuple[
         total = answers = 0
         while total < recipe.batch_tokens:
             text, start = next(source)
+            start = 1 if recipe.whole_text else start
             by_width[next(width for width in WIDTHS if width >= len(text))].append((text, start))
             total += len(text)
             answers += len(text) - start

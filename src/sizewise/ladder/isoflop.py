@@ -1,6 +1,7 @@
 """A grid of tiny runs, sizes by compute budgets, for fitting scaling laws: loss at the end of each run.
 
-Every run has its own learning-rate fall and the recipe of the ladder, so the losses are comparable. Compute is
+Every run has its own learning-rate fall and the ladder's recipe, but learns every byte of the texts: published laws
+are about that loss, and the loss over answers alone falls in steps, a skill at a time. Compute is
 6 x all parameters x tokens. Run: `sizewise ladder train --grid`.
 """
 
@@ -39,6 +40,7 @@ def runs(seed: int) -> list[tuple[Recipe, float]]:
                 seed=seed,
                 batch_tokens=1536,
                 learning_rate=learning_rate,
+                whole_text=True,
             )
             found.append((recipe, budget))
     return found

@@ -68,6 +68,8 @@ class Recipe:
     """Longest training text in bytes; longer draws are left out. Written to the file as context length."""
     skills: tuple[str, ...] = ()
     """Skills of the mix; empty means all."""
+    whole_text: bool = False
+    """Learn every byte, as language models do, and not answers alone; the loss then is over every byte too."""
     teacher: str = ""
     """Member whose probabilities a distilled one learns from."""
     parent: str = ""
