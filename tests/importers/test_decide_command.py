@@ -91,9 +91,9 @@ def test_the_text_for_people_says_choice_certificate_cost_cascade_and_next_step(
 
 def test_the_exit_code_says_undecided_and_infeasible(tmp_path: Path) -> None:
     scores = tmp_path / "few.csv"
-    scores.write_text("item,s,l\n" + "".join(f"{i},{int(i > 2)},1\n" for i in range(20)))
+    scores.write_text("item,small,large\n" + "".join(f"{i},{int(i > 2)},{int(i < 3 or i > 5)}\n" for i in range(20)))
     assert call("decide", str(scores), "--future").exit_code == 3
-    assert call("decide", str(scores), "--min-score", "0.9", "--models", "s").exit_code == 4
+    assert call("decide", str(scores), "--min-score", "0.9", "--models", "small").exit_code == 4
     assert call("decide", str(scores)).exit_code == 0
 
 

@@ -231,7 +231,7 @@ def test_a_cascade_by_confidence_is_judged_on_items_it_was_not_tuned_on() -> Non
     assert (cascade.small, cascade.large, cascade.signal) == ("s", "l", "confidence")
     assert 0.2 < cascade.threshold < 0.55
     assert 0.2 < cascade.escalated.value < 0.55
-    assert cascade.score.value > 0.9
+    assert cascade.score.value >= large.mean() - 0.05
     assert cascade.better_than_single
     assert "Learn then Test" in cascade.guarantee
     assert json.loads(cascade.rule)["accept_if"]["at_least"] == cascade.threshold
