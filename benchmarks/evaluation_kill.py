@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from sizewise.store.database import Store
 
 COMMAND = [sys.executable, "-c", "from sizewise.cli import main; main()", "demo", "--json"]
@@ -54,14 +56,20 @@ def stored(store: Path) -> dict[tuple[str, str, str, int], tuple[str, float]]:
 
 
 def children_alive(group: int) -> bool:
-    """Return whether any process of the group is left after two seconds."""
-    for _ in range(20):
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
+    """Return whether a process of the group still runs after three seconds; one that waits to be reaped does not."""
+    for _ in range(30):
+        if not any(running(process, group) for process in psutil.process_iter()):
             return False
         time.sleep(0.1)
     return True
+
+
+def running(process: psutil.Process, group: int) -> bool:
+    """Return whether a process is of the group and not a zombie."""
+    try:
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.Error):
+        return False
 
 
 def main() -> int:
@@ -74,13 +82,16 @@ def main() -> int:
     lost = orphans = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        begun = time.time()
         calm, calm_s = finish(folder / "calm.sqlite", folder, options.seed)
+        start_s = min(finished for _, finished in stored(folder / "calm.sqlite").values()) - begun
         store = folder / "killed.sqlite"
         before: dict[tuple[str, str, str, int], tuple[str, float]] = {}
-        print(f"undisturbed: {len(stored(folder / 'calm.sqlite'))} trials, {calm_s:.1f} s")
+        count = len(stored(folder / "calm.sqlite"))
+        print(f"undisturbed: {count} trials, {calm_s:.1f} s, the first after {start_s:.1f} s")
         for number in range(1, options.kills + 1):
             process = demo(store, folder, options.seed)
-            time.sleep(rng.uniform(0.5, max(1.0, calm_s / options.kills * 1.6)))
+            time.sleep(rng.uniform(0.8 * start_s, start_s + 2 * (calm_s - start_s) / options.kills))
             process.send_signal(signal.SIGKILL)
             process.communicate()
             orphans += children_alive(process.pid)
