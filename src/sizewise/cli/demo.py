@@ -14,6 +14,7 @@ TASKS = (("language", 2), ("copy", None), ("recall", None), ("add2", None))
 """Skill and level: naming a made-up language, copying, recalling facts learnt in training, adding two-digit numbers."""
 SAMPLES = 300
 MARGIN = 0.1
+YOUR_TURN = "sizewise run --task YOURS.jsonl --model SMALL.gguf --model LARGE.gguf"
 
 
 @click.command()
@@ -38,7 +39,8 @@ def command(out: Path, seed: int, store_path: Path | None, as_json: bool) -> Non
     if not as_json:
         talk().print("Which size does each of these tasks need? Asking the shipped models.\n")
     study = demo_study(seed)
-    sys.exit(run_and_print(study, store_path=store_path or default_path(), page=out, as_json=as_json))
+    place = store_path or default_path()
+    sys.exit(run_and_print(study, store_path=place, page=out, as_json=as_json, next_step=YOUR_TURN))
 
 
 def demo_study(seed: int = 0) -> Study:

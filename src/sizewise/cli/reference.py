@@ -44,7 +44,9 @@ STUDY_TABLES = (
 def commands_page() -> str:
     """Return the page of all commands as Markdown."""
     parts = [COMMANDS_HEAD]
-    root = click.Context(group, info_name="sizewise", max_content_width=100, terminal_width=100)
+    root = click.Context(
+        group, info_name="sizewise", max_content_width=100, terminal_width=100, **group.context_settings
+    )
     for name in COMMANDS:
         command = group.get_command(root, name)
         if command is not None:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-def run_and_print(study: Study, *, store_path: Path, page: Path | None, as_json: bool, quiet: bool = False) -> int:
+def run_and_print(study: Study, *, store_path: Path, page: Path | None, as_json: bool, next_step: str = "") -> int:
     """Run or continue a study, print its verdicts, write its page; return the exit code.
 
-    Ctrl-C or a polite kill stops it after what is stored; the same command goes on from there.
+    `next_step` stands in for the verdicts' own where all tasks are settled. Ctrl-C or a polite kill stops it after what
+    is stored; the same command goes on from there.
     """
     from sizewise.config import study_key
     from sizewise.report.content import report_html
@@ -34,7 +35,7 @@ def run_and_print(study: Study, *, store_path: Path, page: Path | None, as_json:
     key = study_key(study)
     with Store(store_path) as store, store.writing():
         try:
-            verdicts = asyncio.run(_with_progress(study, store, quiet=quiet or as_json))
+            verdicts = asyncio.run(_with_progress(study, store, quiet=as_json))
         except (KeyboardInterrupt, asyncio.CancelledError):
             talk().print(
                 f"\nStopped. {sum(1 for _ in store.trials(key)):,} answers are stored; run the same command to go on."
@@ -46,18 +47,18 @@ def run_and_print(study: Study, *, store_path: Path, page: Path | None, as_json:
         emit({"study": key, "page": None if page is None else str(page), "verdicts": verdicts})
     else:
         print_verdicts(verdicts)
-        _closing(verdicts, page)
+        _closing(verdicts, page, next_step)
     return exit_code(verdicts)
 
 
-def _closing(verdicts: Sequence[Verdict], page: Path | None) -> None:
+def _closing(verdicts: Sequence[Verdict], page: Path | None, next_step: str) -> None:
     console = talk()
     if page is not None:
         console.print(f"\nThe evidence: [bold]{safe(str(page))}[/bold] (open it in a browser)")
-    steps = [verdict.next_step for verdict in verdicts if verdict.next_step]
-    open_ones = [v.next_step for v in verdicts if v.next_step and exit_code([v])]
-    if steps:
-        console.print(f"Next: [bold]{safe((open_ones or steps)[0])}[/bold]")
+    open_ones = [verdict.next_step for verdict in verdicts if verdict.next_step and exit_code([verdict])]
+    settled = [next_step, *(verdict.next_step for verdict in verdicts)]
+    step = next((step for step in [*open_ones, *settled] if step), "sizewise report")
+    console.print(f"Next: [bold]{safe(step)}[/bold]")
 
 
 async def _with_progress(study: Study, store: Store, *, quiet: bool) -> list[Verdict]:
