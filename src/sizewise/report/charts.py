@@ -16,6 +16,9 @@ from sizewise.report.axes import FORMATS, Axis, axis_for
 WIDTH, HEIGHT = 560, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 16, 14, 48
 _COLOURS = 8
+_LETTER_PX = 6.6
+_Span = tuple[float, float, float]
+"""Left end, right end and height of a label, pixels."""
 COLOURS_LIGHT = (
     "--ink:#1c2430;--muted:#66707f;--grid:#e6e9ee;--c0:#2563c9;--c1:#c2410c;--c2:#15803d;--c3:#7e22ce;"
     "--c4:#a16207;--c5:#0e7490;--c6:#be185d;--c7:#4d5866"
@@ -49,7 +52,7 @@ def draw(plot: Plot, *, standalone: bool = False) -> str:
         low=plot.y_from, high=plot.y_to,
     )  # fmt: skip
     body = [*_frame(plot, x, y)]
-    taken: list[tuple[float, float]] = []
+    taken: list[_Span] = []
     for number, series in enumerate(plot.series):
         body += _series(series, x, y, number % _COLOURS, taken)
     keys = [(series.name, f"c{number % _COLOURS}") for number, series in enumerate(plot.series)]
@@ -132,7 +135,7 @@ def _frame(plot: Plot, x: Axis, y: Axis) -> Iterator[str]:
     yield f"<text {turn}>{escape(plot.y_label)}</text>"
 
 
-def _series(series: PlotSeries, x: Axis, y: Axis, colour: int, taken: list[tuple[float, float]]) -> Iterator[str]:
+def _series(series: PlotSeries, x: Axis, y: Axis, colour: int, taken: list[_Span]) -> Iterator[str]:
     points = [point for point in series.points if math.isfinite(point.x) and math.isfinite(point.y)]
     if series.band:
         yield _band(points, x, y, colour)
@@ -152,9 +155,7 @@ def _band(points: Sequence[PlotPoint], x: Axis, y: Axis, colour: int) -> str:
     return f'<polygon class="band c{colour}" points="{outline}"/>'
 
 
-def _marker(
-    point: PlotPoint, series: PlotSeries, x: Axis, y: Axis, colour: int, taken: list[tuple[float, float]]
-) -> Iterator[str]:
+def _marker(point: PlotPoint, series: PlotSeries, x: Axis, y: Axis, colour: int, taken: list[_Span]) -> Iterator[str]:
     at, up = x.px(point.x), y.px(point.y)
     whisker = f"whisker c{colour}"
     if point.low is not None and point.high is not None and not series.band:
@@ -164,22 +165,24 @@ def _marker(
     tip = escape(_tip(point, series, x, y))
     yield f'<circle class="dot c{colour}" cx="{at:.1f}" cy="{up:.1f}" r="4.2"><title>{tip}</title></circle>'
     if point.label:
-        level = _free_level(at, up - 8, taken)
+        text = _short(point.label)
         near_edge = at > WIDTH - 110
-        yield _text(_short(point.label), at + (-6 if near_edge else 6), level, "end" if near_edge else "start")
+        start = at - 6 - _LETTER_PX * len(text) if near_edge else at + 6
+        level = _free_level(start, start + _LETTER_PX * len(text), up - 8, taken)
+        yield _text(text, at + (-6 if near_edge else 6), level, "end" if near_edge else "start")
 
 
-def _free_level(at: float, level: float, taken: list[tuple[float, float]]) -> float:
-    """Return the height nearest to `level`, inside the frame, where no label stands yet, and take it."""
+def _free_level(start: float, end: float, level: float, taken: list[_Span]) -> float:
+    """Return the height nearest to `level`, inside the frame, where a text from `start` to `end` is free; take it."""
     steps = sorted(range(-8, 9), key=lambda step: (abs(step), step))
     levels = [level + 13 * step for step in steps if _TOP + 8 < level + 13 * step < HEIGHT - _BOTTOM]
     free = (
         height
         for height in levels
-        if not any(abs(height - other) < 12 and abs(at - where) < 90 for where, other in taken)
+        if not any(abs(height - other) < 12 and start < last and first < end for first, last, other in taken)
     )
     height = next(free, level)
-    taken.append((at, height))
+    taken.append((start, end, height))
     return height
 
 
