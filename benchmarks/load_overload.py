@@ -20,6 +20,9 @@ from sizewise.loadgen.plan import LoadPlan, Slo
 from sizewise.loadgen.summary import LoadSummary, summarise
 
 BODY = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "word " * 100}]})
+RATE_PER_S = 1500.0
+"""Over half of what one free core can send, so that a core shared with six others cannot. At 300/s the client keeps pace
+even so (3.4 ms late at the 99th percentile) and is rightly reported."""
 HOG = "import os\nwith __import__('contextlib').suppress(OSError): os.nice(-15)\nwhile True: pass"
 
 
@@ -51,7 +54,7 @@ async def main() -> int:
         return 1
     good = True
     for hogs in (0, 6):
-        summary = await test(cores[-1], cores[0], hogs=hogs, rate=300.0)
+        summary = await test(cores[-1], cores[0], hogs=hogs, rate=RATE_PER_S)
         client = summary.client
         print(
             f"{hogs} hogs on the client's core: woke up {1000 * client.lag_p50_s:.1f} ms (p50), "
