@@ -21,8 +21,8 @@ from sizewise.loadgen.summary import LoadSummary, summarise
 
 BODY = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "word " * 100}]})
 RATE_PER_S = 1500.0
-"""Over half of what one free core can send, so that a core shared with six others cannot. At 300/s the client keeps pace
-even so (3.4 ms late at the 99th percentile) and is rightly reported."""
+"""Over half of what one free core can send, so that a core shared with six others cannot. At 300/s the client keeps
+pace even so (3.4 ms late at the 99th percentile) and is rightly reported."""
 HOG = "import os\nwith __import__('contextlib').suppress(OSError): os.nice(-15)\nwhile True: pass"
 
 
