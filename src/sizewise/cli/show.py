@@ -27,7 +27,7 @@ def command(model: str, kv_type: str, contexts: tuple[int, ...], as_json: bool) 
     """Facts of one model: parameters, cache, files, sources.
 
     MODEL is a catalog name or hub id (Qwen/Qwen3-8B), a GGUF or safetensors file, a folder, an Ollama tag (qwen3:8b)
-    or a shipped model (ladder-130k).
+    or a shipped model (ladder-127k).
     """
     from sizewise.models.describing import CONTEXTS, describe
     from sizewise.models.reading import read_model

@@ -77,7 +77,7 @@ def _models(base: str, headers: Mapping[str, str]) -> list[dict[str, Any]]:
     except (OSError, http.client.HTTPException) as error:
         raise RuntimeFailure(
             f"nothing answers at {base} ({error}); expected an OpenAI-compatible server. "
-            "Start one (llama-server -m model.gguf), or name a model: sizewise load ladder-130k"
+            "Start one (llama-server -m model.gguf), or name a model: sizewise load ladder-127k"
         ) from None
     finally:
         connection.close()

@@ -22,7 +22,7 @@ def read_model(reference: str) -> Model:
     """Return what is known of a model; raise `ModelError` with the nearest names where nothing is.
 
     `reference` is a path (GGUF, safetensors, config.json or a folder of them), a catalog name or hub id
-    ("Qwen/Qwen3-8B", "Qwen3-8B"), an Ollama tag ("qwen3:8b") or a shipped model ("ladder-130k").
+    ("Qwen/Qwen3-8B", "Qwen3-8B"), an Ollama tag ("qwen3:8b") or a shipped model ("ladder-127k").
 
     >>> read_model("Qwen/Qwen3-8B").counts.total
     8190735360
