@@ -11,7 +11,7 @@ import pytest
 from sizewise.config import study_key
 from sizewise.errors import ConfigError
 from sizewise.ladder.family import base
-from sizewise.records import Budget, Candidate, Goal, Outcome, Skipped, Study, TaskRef
+from sizewise.records import Budget, Candidate, Goal, LoadTest, Outcome, Skipped, Study, TaskRef
 from sizewise.store.database import Store
 from sizewise.study.events import Event
 from sizewise.study.recipe import run_study
@@ -116,3 +116,17 @@ def test_an_unknown_task_stops_before_anything_runs(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="copy"):
             run(a_study(tasks=(TaskRef(ref="skill:cpoy"),)), store)
         assert store.studies() == []
+
+
+def test_survivors_are_loaded_with_the_tasks_own_prompts(tmp_path: Path) -> None:
+    study = a_study(
+        load=LoadTest(users=2, duration_s=2.0),
+        goal=Goal(margin=0.9, max_total_p95_s=5.0),
+        candidates=(Candidate(name=LARGE, model=LARGE),),
+    )
+    with Store(tmp_path / "s.sqlite") as store:
+        verdict = run(study, store)[0]
+        loads = [m for m in store.measurements(study_key(study)) if m.kind == "load"]
+    assert [(item.candidate, item.task) for item in loads] == [(LARGE, "skill:copy")]
+    assert {"total_p95_s", "goodput_per_s", "good_share"} <= set(loads[0].values)
+    assert verdict.chosen == LARGE  # type: ignore[attr-defined]

@@ -174,7 +174,7 @@ def _because(
 
 def _next_step(goal: Goal, outcome: Outcome, settled: Settled, future: Future | None, count: int) -> str:
     if outcome is Outcome.INFEASIBLE:
-        return "sizewise plan: relax the limit that fails by least, or enter candidates that keep it"
+        return "sizewise report   # then relax the limit that fails by least, or enter candidates that keep it"
     if future is not None and not future.shown:
         rivals = max(count - 1, 1)
         needed = items_needed(
