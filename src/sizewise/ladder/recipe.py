@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sizewise.errors import ConfigError
 
-VERSION = "1"
+VERSION = "2"
 """Raised whenever the same name and seed would give other weights."""
 
 VOCABULARY = 256
@@ -112,6 +112,7 @@ SHAPES: dict[str, Shape] = {
     "127k": Shape(width=64, layers=3, heads=4, kv_heads=2, head_dim=16, hidden=128),
     "419k": Shape(width=96, layers=4, heads=3, kv_heads=1, head_dim=32, hidden=256),
     "1m3": Shape(width=192, layers=4, heads=6, kv_heads=2, head_dim=32, hidden=384),
+    "786k": Shape(width=256, layers=2, heads=8, kv_heads=2, head_dim=32, hidden=256),
     "270k": Shape(width=96, layers=4, heads=3, kv_heads=1, head_dim=32, hidden=128),
     "26k": Shape(width=32, layers=2, heads=2, kv_heads=1, head_dim=16, hidden=64),
     "65k": Shape(width=64, layers=2, heads=4, kv_heads=2, head_dim=16, hidden=64),
@@ -127,6 +128,7 @@ GRID_FLOPS = (6e10, 1.8e11, 5.4e11)
 
 ALL_FORMATS = ("F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL")
 """What widths below 256 allow: blocks of 32. The 2- and 3-bit formats of llama.cpp need blocks of 256."""
+WIDE_FORMATS = ("F16", "Q8_0", "Q4_0")
 SOME_FORMATS = ("F16", "Q8_0", "Q4_0")
 
 BASE: tuple[Recipe, ...] = (
@@ -134,7 +136,7 @@ BASE: tuple[Recipe, ...] = (
     Recipe(name="ladder-36k", size="36k", tokens=10 * MILLION, learning_rate=0.015, quantizations=SOME_FORMATS),
     Recipe(name="ladder-127k", size="127k", tokens=12 * MILLION, quantizations=ALL_FORMATS),
     Recipe(name="ladder-419k", size="419k", tokens=8 * MILLION, quantizations=ALL_FORMATS),
-    Recipe(name="ladder-1m3", size="1m3", tokens=4 * MILLION, quantizations=SOME_FORMATS),
+    Recipe(name="ladder-1m3", size="1m3", tokens=8 * MILLION, quantizations=SOME_FORMATS),
 )
 
 CONTEXT_SKILLS = ("needle", "lookup", "unanswerable", "copy")
@@ -147,6 +149,14 @@ SEEDS: tuple[Recipe, ...] = tuple(
 VARIANTS: tuple[Recipe, ...] = (
     Recipe(name="ladder-1m3-undertrained", size="1m3", kind="undertrained", tokens=MILLION),
     Recipe(name="ladder-36k-overtrained", size="36k", kind="overtrained", tokens=20 * MILLION, learning_rate=0.015),
+    Recipe(
+        name="ladder-786k",
+        size="786k",
+        kind="wide",
+        tokens=6 * MILLION,
+        quantizations=WIDE_FORMATS,
+        note="256 wide, so that the formats with blocks of 256 values fit",
+    ),
     Recipe(
         name="ladder-36k-distilled",
         size="36k",
