@@ -27,10 +27,14 @@ def machine_lines(machine: Machine) -> list[str]:
     return [*lines, *(f"note: {note}" for note in machine.notes)]
 
 
-def _span(estimate: dict[str, Any] | None, digits: int = 3) -> str:
+def _figure(value: float, digits: int) -> str:
+    return f"{value:,.0f}" if value >= 10 ** (digits - 1) else f"{value:.{digits}g}"
+
+
+def _span(estimate: dict[str, Any] | None) -> str:
     if estimate is None:
         return "?"
-    return f"{estimate['value']:.{digits}g} ({estimate['low']:.2g}-{estimate['high']:.2g})"
+    return f"{_figure(estimate['value'], 3)} ({_figure(estimate['low'], 2)}-{_figure(estimate['high'], 2)})"
 
 
 def _seconds(estimate: dict[str, Any] | None) -> str:
