@@ -135,7 +135,7 @@ def _judge(
         "count": len(devices),
         "total_memory_bytes": sum(device.memory_bytes or 0 for device in devices),
     }
-    missed = _missed(found, asked)
+    missed = _missed(found, asked, has_gpu=any(device.kind != "cpu" for device in machine.devices))
     if missed:
         return row | {"meets": False, "why_not": missed}
     grams, region = carbon_intensity(asked["region"])
@@ -149,14 +149,16 @@ def _judge(
     }
 
 
-def _missed(found: Prediction | Skipped, asked: dict[str, Any]) -> str:
-    """Return why a machine does not do, an empty string when it does; the slow end of a range counts."""
+def _missed(found: Prediction | Skipped, asked: dict[str, Any], *, has_gpu: bool) -> str:
+    """Return why a machine does not do, an empty string when it does; the slow end of a range counts.
+
+    Where there is a GPU, running a part of the model beside it does not count; without one the processor is the plan.
+    """
     from sizewise.records import Skipped
 
     if isinstance(found, Skipped):
         return found.reason
-    partly = any("processor" in note or "main memory" in note for note in found.assumptions)
-    if partly:
+    if has_gpu and any("processor" in note or "main memory" in note for note in found.assumptions):
         return "holds only a part of it; the rest would run on the processor"
     speed, ttft = found.decode_tokens_per_s, found.ttft_s
     if asked["min_speed"] and (speed is None or speed.low < asked["min_speed"]):
@@ -226,28 +228,31 @@ def _nearest_miss(rows: list[dict[str, Any]]) -> str:
     return f"even {largest['machine']}: {largest['why_not']}"
 
 
-def _print(document: dict[str, Any]) -> None:
+def _line(row: dict[str, Any]) -> str:
+    """Return memory, speed, first token, price and bottleneck of one machine."""
     from sizewise.units import format_bytes, format_seconds
 
+    speed, ttft, cost = row["decode_tokens_per_s"], row["ttft_s"], row["cost_usd_per_1k_answers"]
+    pace = f"{speed['value']:.3g} tok/s ({speed['low']:.2g}-{speed['high']:.2g})" if speed else "speed not known"
+    first = f", first token {format_seconds(ttft['value'])}" if ttft else ""
+    price = f", ${cost['value']:.2g} per 1K answers" if cost else ""
+    memory = f"{format_bytes(row['memory_bytes']['value'])} of {format_bytes(row['total_memory_bytes'])}"
+    return f"{memory}, {pace}{first}{price}; limit: {row['bottleneck']}"
+
+
+def _print(document: dict[str, Any]) -> None:
     shape = document["workload"]
     click.echo(
         f"{document['model']} {document['quantization'] or ''}: prompt {shape['prompt']}, answer {shape['answer']}, "
         f"context {shape['context']}, {shape['concurrency']} at a time"
     )
     here = document["here"]
-    if here:
-        verdict = "does" if here["meets"] else f"does not do: {here['why_not']}"
-        click.echo(f"this machine {verdict}")
+    if here and here["meets"]:
+        click.echo(f"this machine does: {_line(here)}")
+    elif here:
+        click.echo(f"this machine does not do: {here['why_not']}")
     for row in document["smallest"]:
-        speed, ttft = row["decode_tokens_per_s"], row["ttft_s"]
-        pace = f"{speed['value']:.3g} tok/s ({speed['low']:.2g}-{speed['high']:.2g})" if speed else "speed not known"
-        first = f", first token {format_seconds(ttft['value'])}" if ttft else ""
-        cost = row["cost_usd_per_1k_answers"]
-        price = f", ${cost['value']:.2g} per 1K answers" if cost else ""
-        click.echo(
-            f"  {row['machine']:24s} {format_bytes(row['memory_bytes']['value'])} of "
-            f"{format_bytes(row['total_memory_bytes'])}, {pace}{first}{price}; limit: {row['bottleneck']}"
-        )
+        click.echo(f"  {row['machine']:24s} {_line(row)}")
     for offer in document["cloud"]:
         click.echo(
             f"  {offer['cloud']} {offer['instance']} ({offer['count']}x {offer['device']}): "
