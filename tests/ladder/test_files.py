@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from sizewise.cli.ladder import command
 from sizewise.errors import ConfigError, ModelError
-from sizewise.ladder import family, quantize, recipe
+from sizewise.ladder import engine_quantize, family, gguf_file, quantize, recipe
 from sizewise.models.gguf_reading import read_gguf
 from sizewise.records import Message, Request, Settings, StopReason
 from sizewise.runtimes.embedded import EmbeddedRuntime
@@ -132,6 +132,26 @@ def test_every_format_takes_its_bits_and_zeros_stay_zero(name: str) -> None:
     assert len(pack(np.zeros((1, 32), np.float32))) * 8 == 32 * BITS[name]
 
 
+WIDE_BITS = {
+    "Q6_K": 6.5625, "Q5_K": 5.5, "Q4_K": 4.5, "IQ4_XS": 4.25, "Q3_K": 3.4375, "IQ3_S": 3.4375, "Q2_K": 2.625,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", engine_quantize.WIDE)
+def test_the_engine_packs_wide_rows_into_its_bits_the_same_each_time(name: str) -> None:
+    rows = np.random.default_rng(3).normal(size=(5, 512)).astype(np.float32)
+    packed = gguf_file.pack(name, rows)
+    assert len(packed) * 8 == rows.size * WIDE_BITS[name]
+    assert gguf_file.pack(name, rows[2:]) == packed[2 * len(packed) // 5 :]
+
+
+def test_an_unknown_format_or_a_narrow_row_is_refused() -> None:
+    with pytest.raises(ModelError, match="no quantization 'Q9_9'"):
+        gguf_file.pack("Q9_9", np.ones((1, 32), np.float32))
+    with pytest.raises(ModelError, match="blocks of 256"):
+        gguf_file.pack("Q2_K", np.ones((1, 192), np.float32))
+
+
 def test_q8_0_and_q4_0_decode_to_within_half_a_step() -> None:
     rows = np.random.default_rng(2).normal(size=(8, 32)).astype(np.float32)
     for name, steps in (("Q8_0", 127), ("Q4_0", 8)):
@@ -155,4 +175,4 @@ def test_list_prints_a_row_for_every_model() -> None:
     shown = CliRunner().invoke(command, ["list"])
     assert shown.exit_code == 0
     assert "ladder-14k" in shown.stdout
-    assert "Next: sizewise run" in shown.stderr
+    assert "Next: sizewise run --model ladder-14k --model ladder-1m3" in shown.stderr

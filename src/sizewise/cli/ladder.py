@@ -1,4 +1,4 @@
-"""`sizewise ladder`: list, verify and train the shipped family of small real models."""
+"""`sizewise ladder`: list, verify, train, quantize and merge the shipped family of small real models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 @click.group()
 def command() -> None:
-    """The shipped family of small real models: list, verify, train."""
+    """The shipped family of small real models: list, verify, train, quantize, merge."""
 
 
 @command.command("list")
@@ -38,7 +38,8 @@ def list_models(as_json: bool) -> None:
         tokens = f"{model.training_tokens / 1e6:.1f} M"
         table.add_row(model.name, model.kind, model.quantization, f"{model.parameters:,}", size, tokens, score)
     Console().print(table)
-    click.echo(f"Next: sizewise run --model {family.path(found[0].name)} --task skill:copy", err=True)
+    small, large = (family.base()[i].name for i in (0, -1))
+    click.echo(f"Next: sizewise run --model {small} --model {large} --task skill:copy", err=True)
 
 
 @command.command()
@@ -91,3 +92,52 @@ def train(everything: bool, only: tuple[str, ...], grid: bool, out: Path, thread
     if grid or (everything and not only):
         isoflop.train_grid(out / "isoflop.csv", 1, threads, progress)
     click.echo(f"Next: compare {out / 'manifest.json'} with `sizewise ladder list --json`", err=True)
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--format", "formats", multiple=True, metavar="FORMAT", help="Q8_0, Q4_K, Q2_K, ...; default: those of its recipe."
+)
+@click.option(
+    "--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True,
+    help="Folder with the member's F16 file and a manifest; the new files go there.",
+)  # fmt: skip
+def quantize(name: str, formats: tuple[str, ...], folder: Path) -> None:
+    """Add quantizations to a finished member without training again."""
+    from sizewise.ladder import recipe, shipping
+
+    wanted = tuple(format_.upper() for format_ in formats) or recipe.find(name).quantizations
+    rows = shipping.add_quantizations(name, wanted, folder)
+    for row in rows:
+        click.echo(f"{row.name}: {row.quantization}, {row.bytes:,} bytes")
+    if not rows:
+        click.echo(f"{name} has them all.")
+    click.echo(f"Next: sizewise run --model {folder / (name + '.gguf')} --task skill:copy", err=True)
+
+
+@command.command()
+@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--into", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the family to add to."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was taken and refused as JSON on stdout.")
+def merge(source: Path, into: Path, as_json: bool) -> None:
+    """Copy finished members that are what their recipes say into a family's folder.
+
+    Exit code 1 when a member was refused; the others are copied all the same.
+    """
+    from sizewise.errors import ModelError
+    from sizewise.ladder import shipping
+
+    done = shipping.merge(source, into)
+    if as_json:
+        click.echo(json.dumps(asdict(done)))
+    else:
+        for name in done.taken:
+            click.echo(f"{name}: taken")
+        click.echo(f"{len(done.taken)} taken, {len(done.same)} there already, {done.total_bytes:,} bytes in all")
+    if done.refused:
+        raise ModelError("; ".join(done.refused))
+    if not as_json:
+        click.echo("Next: sizewise ladder list", err=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,7 +14,8 @@ from sizewise.ladder.exporting import export
 from sizewise.ladder.family import LadderModel
 from sizewise.ladder.network import Llama
 from sizewise.ladder.pruning import pruned
-from sizewise.ladder.recipe import VERSION, Recipe
+from sizewise.ladder.recipe import Recipe
+from sizewise.ladder.shipping import file_name, manifest_row, write_manifest
 from sizewise.ladder.train import train
 
 Progress = Callable[[str], None]
@@ -54,46 +52,11 @@ def _member(name: str, out: Path) -> Llama:
 def publish(recipe: Recipe, model: Llama, cpu_s: float, out: Path) -> list[LadderModel]:
     """Write the model's files, one per quantization, and return their rows of the manifest."""
     out.mkdir(parents=True, exist_ok=True)
-    facts = {"loss": round(measure.loss(model, recipe), 5), "scores": measure.scores(model)}
+    loss, scores = round(measure.loss(model, recipe), 5), measure.scores(model)
     rows = []
     for quantization in recipe.quantizations:
-        name = recipe.name if quantization == "F16" else f"{recipe.name}-{quantization.lower()}"
-        file = out / f"{name}.gguf"
+        file = out / f"{file_name(recipe.name, quantization)}.gguf"
         export(model, recipe, file, quantization, cpu_s)
-        measured = facts if quantization == "F16" else {"loss": None, "scores": {}}
-        rows.append(_row(recipe, name, file, quantization, cpu_s, measured))
+        measured = (loss, scores) if quantization == "F16" else (None, None)
+        rows.append(manifest_row(recipe, file, quantization, cpu_s, *measured))
     return rows
-
-
-def _row(recipe: Recipe, name: str, file: Path, quantization: str, cpu_s: float, facts: dict[str, Any]) -> LadderModel:
-    shape = recipe.shape
-    return LadderModel(
-        name=name,
-        file=file.name,
-        member=recipe.name,
-        size=recipe.size,
-        kind=recipe.kind,
-        quantization=quantization,
-        parameters=shape.parameters(),
-        active_parameters=shape.parameters(active=True),
-        training_tokens=recipe.tokens,
-        training_flops=6.0 * shape.parameters(active=True) * recipe.tokens,
-        training_cpu_s=round(cpu_s, 1),
-        seed=recipe.seed,
-        context_tokens=recipe.context,
-        bytes=file.stat().st_size,
-        sha256=family.sha256(file),
-        note=recipe.note,
-        **facts,
-    )
-
-
-def write_manifest(out: Path, rows: Sequence[LadderModel]) -> None:
-    """Write the manifest: the given rows replace those of the same member, the others stay."""
-    path = out / "manifest.json"
-    members = {row.member for row in rows}
-    kept = [row for row in (family.models(out) if path.exists() else ()) if row.member not in members]
-    family.models.cache_clear()
-    ordered = sorted([*kept, *rows], key=lambda row: (row.kind != "base", row.parameters, row.name))
-    lines = ",\n".join(json.dumps(asdict(row)) for row in ordered)
-    path.write_text(f'{{"recipe_version": "{VERSION}", "models": [\n{lines}\n]}}\n')

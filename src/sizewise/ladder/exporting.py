@@ -1,4 +1,4 @@
-"""A trained model as a GGUF file that llama.cpp loads: names, rotary order, byte tokenizer, provenance.
+"""A trained model as a GGUF file that llama.cpp loads: tensor names and rotary order; keys are in `gguf_file`.
 
 Our rotary embedding turns neighbouring pairs, which is what llama.cpp's "llama" architecture does, so query and
 key rows go over as they are. (Weights trained with the halves convention of Hugging Face would have to be
@@ -13,31 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from sizewise.ladder.network import NORM_EPSILON, Experts, Llama
-from sizewise.ladder.quantize import FORMATS, Rows
-from sizewise.ladder.recipe import NEWLINE, VERSION, VOCABULARY, Recipe
-from sizewise.models.gguf_reading import read_gguf
-from sizewise.models.gguf_writing import write_gguf
-
-ALIGNMENT = 32
-"""Tensors start at multiples of this many bytes of the data part, which itself starts at one."""
-NORMAL_TOKEN = 1
-NEVER = "À Á"
-"""The one merge, of two bytes that UTF-8 never has: llama.cpp wants a list of merges, bytes need none."""
-
-
-def byte_names() -> list[str]:
-    """Return the 256 printable names that byte-level BPE gives to bytes, in byte order.
-
-    >>> byte_names()[65], byte_names()[32], len(set(byte_names()))
-    ('A', 'Ġ', 256)
-    """
-    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
-    names, spare = [], 256
-    for byte in range(VOCABULARY):
-        names.append(chr(byte if byte in printable else spare))
-        spare += byte not in printable
-    return names
+from sizewise.ladder.gguf_file import write_member
+from sizewise.ladder.network import Experts, Llama
+from sizewise.ladder.quantize import Rows
+from sizewise.ladder.recipe import Recipe
 
 
 def from_halves(rows: Rows, heads: int) -> Rows:
@@ -48,49 +27,6 @@ def from_halves(rows: Rows, heads: int) -> Rows:
     """
     width = rows.shape[1]
     return rows.reshape(heads, 2, -1, width).swapaxes(1, 2).reshape(-1, width)
-
-
-def metadata(recipe: Recipe, quantization: str, cpu_s: float) -> dict[str, Any]:
-    """Return the key-value part of the file."""
-    shape = recipe.shape
-    found: dict[str, Any] = {
-        "general.architecture": "llama",
-        "general.name": recipe.name,
-        "general.license": "mit",
-        "general.quantization_version": 2,
-        "general.file_type": FORMATS[quantization][0],
-        "general.parameter_count": shape.parameters(),
-        "llama.block_count": shape.layers,
-        "llama.context_length": recipe.context,
-        "llama.embedding_length": shape.width,
-        "llama.feed_forward_length": shape.hidden,
-        "llama.attention.head_count": shape.heads,
-        "llama.attention.head_count_kv": shape.kv_heads,
-        "llama.attention.key_length": shape.head_dim,
-        "llama.attention.value_length": shape.head_dim,
-        "llama.attention.layer_norm_rms_epsilon": NORM_EPSILON,
-        "llama.rope.dimension_count": shape.head_dim,
-        "llama.rope.freq_base": shape.rope_base,
-        "llama.vocab_size": VOCABULARY,
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": "default",
-        "tokenizer.ggml.tokens": byte_names(),
-        "tokenizer.ggml.token_type": [NORMAL_TOKEN] * VOCABULARY,
-        "tokenizer.ggml.merges": [NEVER],
-        "tokenizer.ggml.bos_token_id": NEWLINE,
-        "tokenizer.ggml.eos_token_id": NEWLINE,
-        "tokenizer.ggml.add_bos_token": False,
-        "tokenizer.ggml.add_eos_token": False,
-        "sizewise.recipe_version": VERSION,
-        "sizewise.kind": recipe.kind,
-        "sizewise.training_tokens": recipe.tokens,
-        "sizewise.training_cpu_s": float(cpu_s),
-        "sizewise.seed": recipe.seed,
-    }
-    if shape.experts:
-        found["llama.expert_count"] = shape.experts
-        found["llama.expert_used_count"] = shape.experts_used
-    return found
 
 
 def matrices(model: Llama) -> Iterator[tuple[str, Rows]]:
@@ -119,17 +55,5 @@ def _feed(prefix: str, feed: Any) -> Iterator[tuple[str, Rows]]:
 
 
 def export(model: Llama, recipe: Recipe, path: Path, quantization: str = "F16", cpu_s: float = 0.0) -> None:
-    """Write the model as GGUF; vectors and routers stay F32, all other matrices get the quantization."""
-    table, data = [], []
-    for name, values in matrices(model):
-        kind = "F32" if values.ndim == 1 or "gate_inp" in name else quantization
-        table.append((name, values.shape[::-1], kind))
-        data.append(FORMATS[kind][1](values.reshape(-1, values.shape[-1])))
-    partial = path.with_suffix(".partial")
-    write_gguf(partial, metadata(recipe, quantization, cpu_s), table)
-    with partial.open("r+b") as file:
-        file.seek(read_gguf(partial).data_start)
-        for part in data:
-            file.write(part)
-            file.seek(-file.tell() % ALIGNMENT, 1)
-    partial.replace(path)
+    """Write the model as GGUF in one quantization."""
+    write_member(matrices(model), recipe, path, quantization, cpu_s)

@@ -14,9 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sizewise.ladder.recipe import VOCABULARY, Shape
-
-NORM_EPSILON = 1e-5
+from sizewise.ladder.recipe import NORM_EPSILON, VOCABULARY, Shape
 
 
 class UnitNorm(torch.autograd.Function):

@@ -1,8 +1,8 @@
 """Block quantization of matrices, by numpy, in ggml's formats with blocks of 32 values.
 
 Each function takes rows (n, width) with width divisible by 32 and returns the bytes of the file. Formats and
-rounding follow ggml's reference quantizers (ggml-quants.c). Not covered: the K and IQ formats with blocks of 256,
-which widths below 256 cannot use.
+rounding follow ggml's reference quantizers (ggml-quants.c). Not covered: the formats with blocks of 256, which
+widths below 256 cannot use (`engine_quantize.py`).
 """
 
 from __future__ import annotations

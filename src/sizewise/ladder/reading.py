@@ -9,29 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from sizewise.errors import ModelError
-from sizewise.ladder.exporting import ALIGNMENT
+from sizewise.ladder.gguf_file import read_tensors
 from sizewise.ladder.network import Llama
-from sizewise.ladder.quantize import Rows
 from sizewise.ladder.recipe import Shape
-from sizewise.models.gguf_reading import GgufFile, read_gguf
-
-KINDS = {"F32": "<f4", "F16": "<f2"}
-
-
-def tensors(file: GgufFile) -> dict[str, Rows]:
-    """Return the tensors of a file as float32, rows first; ModelError where one is quantized."""
-    raw, at, found = Path(file.path).read_bytes(), file.data_start, {}
-    for row in file.tensors:
-        if row.type_name not in KINDS:
-            raise ModelError(f"{file.path}: {row.name} is {row.type_name}; expected F16 or F32: take the F16 file")
-        values = np.frombuffer(raw, KINDS[row.type_name], count=row.elements, offset=at)
-        found[row.name] = values.astype(np.float32).reshape(row.shape[::-1])
-        at += -(-row.bytes // ALIGNMENT) * ALIGNMENT
-    return found
+from sizewise.models.gguf_reading import read_gguf
 
 
 def shape_of(keys: Mapping[str, Any]) -> Shape:
@@ -52,7 +35,7 @@ def shape_of(keys: Mapping[str, Any]) -> Shape:
 def load(path: Path) -> Llama:
     """Return the torch model of an F16 or F32 file of the ladder."""
     file = read_gguf(path)
-    stored, model = tensors(file), Llama(shape_of(file.keys))
+    stored, model = read_tensors(file), Llama(shape_of(file.keys))
     state = {"embedding": stored["token_embd.weight"]}
     for number in range(model.shape.layers):
         block, ours = f"blk.{number}.", f"layers.{number}."

@@ -13,6 +13,7 @@ VOCABULARY = 256
 """Tokens are bytes."""
 NEWLINE = 10
 """The end-of-text token: every answer ends with a newline."""
+NORM_EPSILON = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,8 @@ GRID_FLOPS = (6e10, 1.8e11, 5.4e11)
 
 ALL_FORMATS = ("F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL")
 """What widths below 256 allow: blocks of 32. The 2- and 3-bit formats of llama.cpp need blocks of 256."""
-WIDE_FORMATS = ("F16", "Q8_0", "Q4_0")
+WIDE_FORMATS = ("F16", "Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_0", "IQ4_XS", "Q3_K", "IQ3_S", "Q2_K")
+"""What a width of 256 adds, down to 2.6 bits. IQ3_XXS, IQ2 and IQ1 need an importance matrix and are left out."""
 SOME_FORMATS = ("F16", "Q8_0", "Q4_0")
 
 BASE: tuple[Recipe, ...] = (
