@@ -38,7 +38,9 @@ class Axis:
 
     def ticks(self, most: int = 6) -> list[tuple[float, str]]:
         """Return at most about `most` ticks: pixel and label."""
-        values = log_ticks(self.low, self.high, most) if self.log else linear_ticks(self.low, self.high, most)
+        unit = 1024.0 ** max(0, math.floor(math.log(max(self.high, 1.0), 1024))) if self.unit == "bytes" else 1.0
+        low, high = self.low / unit, self.high / unit
+        values = [unit * value for value in (log_ticks if self.log else linear_ticks)(low, high, most)]
         show = FORMATS[self.unit]
         return [(self.px(value), show(value)) for value in values]
 
@@ -82,11 +84,15 @@ def linear_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
-    """Return values of the form 1, 2, 5 x 10^n between low and high, thinned to about `most`."""
+    """Return values like 1, 2, 5 x 10^n between low and high, thinned to about `most`; round ones in a narrow span.
+
+    >>> log_ticks(3.5e-3, 7.5e-3, 6)
+    [0.004, 0.005, 0.006, 0.007]
+    """
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1, 3), (1,)):
         values = [factor * 10.0**decade for decade in decades for factor in factors]
         inside = [value for value in values if low <= value <= high]
         if len(inside) <= most + 1:
-            return inside or [low, high]
+            return inside if len(inside) > 2 else linear_ticks(low, high, most)
     return inside[:: math.ceil(len(inside) / most)]

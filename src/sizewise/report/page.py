@@ -37,6 +37,10 @@ class Table:
     rows: tuple[Row, ...]
     kind: str = ""
 
+    def left(self, column: int) -> bool:
+        """Return whether a column holds text, so that its heading stands at the left as its cells do."""
+        return self.kind == "answers" or any(row.cells[column].kind == "wrap" for row in self.rows)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSection:

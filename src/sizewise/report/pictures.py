@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import median
 
 from sizewise.records import Estimate, Plot, PlotPoint, PlotSeries, Source, Standing, Trial, Verdict
@@ -51,13 +52,22 @@ def _pareto(gathered: Gathered) -> PlotSection:
     )
 
 
+_PARTS = {"weights": "weights", "repack": "repacked weights", "kv_cache": "cache", "compute": "compute buffers"}
+
+
+def _named(parts: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """Return the parts with readable names: weights first, what a program needs anyway last."""
+    known = {shown: parts[name] for name, shown in _PARTS.items() if name in parts}
+    return known | {name.replace("_", " "): part for name, part in sorted(parts.items()) if name not in _PARTS}
+
+
 def _memory(gathered: Gathered) -> PlotSection:
     bars = []
     for name in gathered.names():
         prediction = gathered.predictions.get(name)
         peak = gathered.measured(name, "memory", "peak_memory_bytes")
         if prediction is not None:
-            bars.append((name, prediction.memory_parts or {"memory": prediction.memory_bytes}, peak))
+            bars.append((name, _named(prediction.memory_parts) or {"memory": prediction.memory_bytes}, peak))
         elif peak is not None:
             bars.append((name, {}, peak))
     charts = (("Peak memory", stacked_bars("Peak memory", bars, "bytes")),) if bars else ()

@@ -12,6 +12,8 @@ from sizewise.report.page import Cell, Row, Table, TableSection
 from sizewise.units import format_bytes, format_count, format_percent, format_seconds, format_usd
 
 SHOWN_ITEMS = 6
+LONG_ENOUGH_TOKENS = 8
+"""Answers shorter than this say little about the speed of decoding."""
 
 
 def sections(gathered: Gathered) -> tuple[TableSection, ...]:
@@ -47,13 +49,25 @@ def _standing_table(gathered: Gathered, verdict: Verdict) -> Table:
             Cell(text=standing.candidate),
             Cell(text=format_count(size.value) if size else "not known"),
             Cell(text=_share(standing.score)),
-            Cell(text=_share(standing.loss_to_best)),
+            Cell(text=_points(standing.loss_to_best)),
             Cell(text=f"{standing.answered} of {standing.planned}"),
             Cell(text=standing.dropped or "", kind="wrap"),
         )
         rows.append(Row(cells=cells, picked=standing.candidate == verdict.chosen))
-    head = ("candidate", "parameters", "mean score", "loss to the best", "items asked", "why it stopped")
+    head = ("candidate", "parameters", "mean score", "points below the best", "items asked", "why it stopped")
     return Table(title=verdict.task, head=head, rows=tuple(rows))
+
+
+def _points(loss: Estimate | None) -> str:
+    if loss is None:
+        return "-"
+    if loss.low == loss.high:
+        return f"{100 * loss.value:.1f}"
+    return f"{100 * loss.value:.1f} ({100 * loss.low:.1f} to {100 * loss.high:.1f})"
+
+
+def _chance(share: float) -> str:
+    return "over 99 %" if share > 0.99 else "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"
 
 
 def _sizes(gathered: Gathered) -> TableSection:
@@ -62,7 +76,7 @@ def _sizes(gathered: Gathered) -> TableSection:
         finding = verdict.sizes
         if finding is not None:
             pairs = zip(finding.names, finding.names[1:], finding.bigger_wins, strict=False)
-            wins = "; ".join(f"{bigger} over {smaller}: {100 * share:.0f} %" for smaller, bigger, share in pairs)
+            wins = "; ".join(f"{bigger} over {smaller}: {_chance(share)}" for smaller, bigger, share in pairs)
             cells = (
                 Cell(text=verdict.task),
                 Cell(text=finding.summary, kind="wrap"),
@@ -112,11 +126,18 @@ def _money_row(verdict: Verdict, standing: Standing) -> Row:
     front = verdict.front.get(name)
     cells = (
         Cell(text=name),
-        Cell(text=_range(standing.cost_per_success, _number)),
+        Cell(text=_range(standing.cost_per_success, _cost_format(standing.cost_per_success))),
         Cell(text=_range(verdict.equal_budget.get(name), _number)),
         Cell(text="not known" if front is None else format_percent(front)),
     )
     return Row(cells=cells, picked=name == verdict.chosen)
+
+
+def _cost_format(cost: Estimate | None) -> Callable[[float], str]:
+    """Return how to print a cost per right answer, by the unit that its detail begins with."""
+    unit = cost.detail.split(" ")[0] if cost else ""
+    show = {"bytes": format_bytes, "USD": format_usd, "seconds": format_seconds}.get(unit, _number)
+    return lambda value: "unbounded" if value == float("inf") else show(value)
 
 
 def _cascade(cascade: Cascade) -> str:
@@ -227,8 +248,8 @@ def _predictions(gathered: Gathered) -> TableSection:
             Cell(text=_range(gathered.measured(name, "memory", "peak_memory_bytes"), format_bytes)),
             Cell(text=_range(prediction.load_s, format_seconds)),
             Cell(text=_range(gathered.measured(name, "memory", "load_s"), format_seconds)),
-            Cell(text=_range(prediction.decode_tokens_per_s, lambda value: f"{value:.3g}/s")),
-            Cell(text=_range(gathered.measured(name, "speed", "decode_tokens_per_s"), lambda value: f"{value:.3g}/s")),
+            Cell(text=_range(prediction.decode_tokens_per_s, _rate)),
+            Cell(text=_decode_seen(gathered, name)),
             Cell(text=str(prediction.bottleneck)),
         )
         rows.append(Row(cells=cells))
@@ -239,10 +260,36 @@ def _predictions(gathered: Gathered) -> TableSection:
     return TableSection(
         id="predictions",
         title="Predicted and measured",
-        text="What was predicted before anything ran, beside what was then measured. Ranges are in brackets.",
+        text="What was predicted before anything ran, beside what was then measured. Ranges are in brackets; of the "
+        "measured decode rate it is the middle half of the answers, at the study's concurrency.",
         tables=(Table(title="", head=head, rows=tuple(rows)),) if rows else (),
         empty="Nothing was predicted for these candidates.",
     )
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}/s" if value >= 100 else f"{value:.3g}/s"
+
+
+def _tokens(trial: Trial) -> int:
+    return trial.output_tokens or trial.counted_tokens
+
+
+def _decode_seen(gathered: Gathered, name: str) -> str:
+    """Return the median rate of tokens after the first, over answers long enough to tell, with the middle half."""
+    rates = sorted(
+        (_tokens(trial) - 1) / (trial.timing.total_s - trial.timing.ttft_s)
+        for trials in gathered.trials.values()
+        for trial in trials
+        if trial.key.candidate == name
+        and _tokens(trial) >= LONG_ENOUGH_TOKENS
+        and trial.timing.ttft_s is not None
+        and trial.timing.total_s > trial.timing.ttft_s
+    )
+    if not rates:
+        return "answers too short"
+    low, middle, high = (rates[int(share * (len(rates) - 1))] for share in (0.25, 0.5, 0.75))
+    return f"{_rate(middle)} ({_rate(low)} to {_rate(high)})"
 
 
 def _skipped(gathered: Gathered) -> TableSection:

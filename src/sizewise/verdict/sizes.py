@@ -1,4 +1,8 @@
-"""Is bigger better here? Trend, reversals, and the first size after which more gains nothing that matters."""
+"""Is bigger better here? Trend, reversals, and the first size after which more gains nothing that matters.
+
+A race asks some contenders less than others: means are over what each answered, neighbours are compared on the items
+that both answered, the trend on those that all did.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +48,10 @@ def _finding(
     common = ~np.isnan(x).any(axis=1)
     if not common.any():
         return None
-    x = x[common]
-    kept = None if clusters is None else clusters[common]
-    mean = x.mean(axis=0)
+    mean = np.nanmean(x, axis=0)
     ladder = [names[m] for m in rows]
-    reversals = reversal_p_values(x, kept)
-    trend = page_trend(x)
+    reversals = reversal_p_values(x, clusters)
+    trend = page_trend(x[common])
     later_gain = np.array(
         [float(mean[i + 1 :].max() - mean[i]) if i + 1 < mean.size else 0.0 for i in range(mean.size)]
     )
@@ -61,38 +63,51 @@ def _finding(
         fitted=tuple(isotonic(mean).tolist()),
         trend_p=trend.p_value,
         reversals=shown,
-        bigger_wins=tuple(_wins(x[:, i + 1] - x[:, i], kept) for i in range(len(rows) - 1)),
+        bigger_wins=tuple(_wins(x[:, i + 1] - x[:, i], clusters) for i in range(len(rows) - 1)),
         first_enough=first,
-        summary=_summary(ladder, mean, trend.p_value, shown, first, goal),
+        summary=_summary(ladder, mean, (trend.p_value, int(common.sum())), shown, first, goal),
     )
 
 
 def _wins(difference: Floats, clusters: np.ndarray | None) -> float:
-    """Return the probability that the mean difference is above zero for items like these (normal, flat prior)."""
+    """Return the probability that the mean difference is above zero for items like these (normal, flat prior).
+
+    NaN marks items that one of the two did not answer. Where all differences are equal there is no spread to go by:
+    the chance then is of a flat prior on the share of items that go that way, 1 - 2^-(n+1) for n items.
+    """
     from scipy.special import ndtr
 
+    seen = ~np.isnan(difference)
+    difference, clusters = difference[seen], None if clusters is None else clusters[seen]
+    if not difference.size:
+        return 0.5
     se, _ = clustered_se(difference, clusters)
     mean = float(difference.mean())
     if se == 0 or not np.isfinite(se):
-        return 0.5 if mean == 0 or not np.isfinite(se) else float(mean > 0)
+        doubt = 0.5 ** (difference.size + 1)
+        return 0.5 if mean == 0 else 1 - doubt if mean > 0 else doubt
     return float(ndtr(mean / se))
 
 
 def _summary(
     ladder: Sequence[str],
     mean: Floats,
-    p: float,
+    trend: tuple[float, int],
     shown: Sequence[tuple[str, str, float]],
     first: str,
     goal: Goal,
 ) -> str:
+    p, items = trend
     grows = "scores grow with size" if p <= 0.05 else "no growth of scores with size is shown"
-    parts = [f"{grows} (Page's trend test, p = {p:.2g}, {len(ladder)} sizes)"]
+    parts = [f"{grows} (Page's trend test, p = {p:.2g}, {len(ladder)} sizes on {items} items that all answered)"]
     if shown:
         parts.append("; ".join(f"{small} beats the bigger {big} (p = {q:.2g}, Holm)" for small, big, q in shown))
     else:
         parts.append("no smaller neighbour is shown to be better")
     best = ladder[int(np.argmax(mean))]
-    biggest = "the biggest scores best" if best == ladder[-1] else f"the best is {best}, not the biggest"
+    tied = float(mean[-1]) >= float(mean.max()) - 1e-12
+    biggest = f"the best is {best}, not the biggest"
+    if tied:
+        biggest = "the biggest scores best" if best == ladder[-1] else f"the biggest scores as {best} does"
     parts.append(f"{biggest}; from {first} on, more size gains at most {100 * goal.margin:g} points")
     return "; ".join(parts)

@@ -97,5 +97,9 @@ def _loss(table: Table, m: int, reference: int | None, seed: int) -> Estimate | 
         return Estimate(value=0.0, low=0.0, high=0.0, source=Source.MEASURED, detail="the reference itself")
     interval = paired_difference(table.scores[reference], table.scores[m], table.clusters, seed=seed)
     return Estimate(
-        value=interval.value, low=interval.low, high=interval.high, source=Source.MEASURED, detail=interval.method
+        value=interval.value,
+        low=max(interval.low, -1.0),
+        high=min(interval.high, 1.0),
+        source=Source.MEASURED,
+        detail=interval.method,
     )
