@@ -63,12 +63,14 @@ def test_a_merge_takes_what_is_new_and_leaves_what_is_there(tmp_path: Path) -> N
 
 
 def test_a_merged_member_replaces_all_its_older_files(tmp_path: Path) -> None:
-    into = folder_of(tmp_path / "into", LARGER)
+    into, again = folder_of(tmp_path / "into", LARGER), folder_of(tmp_path / "from", LARGER)
     shipping.add_quantizations(LARGER, ["Q8_0"], into)
-    again = folder_of(tmp_path / "from", LARGER)
+    assert shipping.merge(again, into).same == (LARGER,)
+    shipping.add_quantizations(LARGER, ["Q4_0"], again)
+    assert shipping.merge(again, into, only=[SMALL]).taken == ()
     assert shipping.merge(again, into).taken == (LARGER,)
-    assert [row.name for row in family.models(into)] == [LARGER]
-    assert [file.name for file in into.glob("*.gguf")] == [f"{LARGER}.gguf"]
+    assert [row.name for row in family.models(into)] == [LARGER, f"{LARGER}-q4_0"]
+    assert sorted(file.name for file in into.glob("*.gguf")) == [f"{LARGER}-q4_0.gguf", f"{LARGER}.gguf"]
 
 
 def test_members_that_are_not_what_they_say_are_refused_and_the_others_taken(tmp_path: Path) -> None:

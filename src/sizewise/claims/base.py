@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 FULL = "F16"
 """Quantization that counts as none."""
-
 SKILLS = (
     "copy", "reverse", "sort", "route", "add2", "add3", "json", "lookup", "rephrase", "recall", "recall_open",
     "refuse", "translate", "program",
@@ -47,7 +46,7 @@ class Subject:
     tokens: float | None = None
     """Training tokens."""
     kind: str = "base"
-    """base, seed, undertrained, overtrained, distilled, specialist, experts, dense twin, pruned, context."""
+    """base, seed, undertrained, overtrained, distilled, specialist, experts, dense twin, pruned, context, wide."""
     size: str = ""
     """Label of the size; seeds of one size share it."""
     member: str = ""
@@ -128,6 +127,10 @@ class Claim:
     """Kinds of `scaling_cases.csv` that bear on it."""
     plan: Planner
     judge: Judge
+    changed: str = ""
+    """What of the criterion was changed after a first look at results, and why; empty when nothing was."""
+    facts: tuple[str, ...] = ()
+    """Facts of a model that the claim cannot do without, as `--fact` calls them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +159,7 @@ def plain_sizes(subjects: Sequence[Subject]) -> list[Group]:
 
 def of_kind(subjects: Sequence[Subject], kind: str) -> list[Group]:
     """Return the unquantized models of a kind, smallest first; seeds of one recipe together."""
-    found = [s for s in subjects if s.kind == kind and is_full(s)]
+    found = [s for s in subjects if s.kind == kind and is_full(s) and s.candidate.retrieval == "none"]
     return group_by(found, lambda s: f"{kind} {s.size} {s.total} {s.context_tokens} {','.join(s.skills)}")
 
 

@@ -119,4 +119,6 @@ CLAIM = Claim(
     published=("better_trained",),
     plan=plan,
     judge=judge,
+    changed="pairs of models that do not differ for sure on the task are left out; at first they counted, and "
+    "noise between equal models spoke for the claim",
 )

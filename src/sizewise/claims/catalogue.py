@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sizewise.claims import (
     benchmarks,
@@ -69,18 +70,20 @@ def plans(claims: Sequence[Claim], subjects: Sequence[Subject], samples: int) ->
     return [claim.plan(subjects, samples) for claim in claims]
 
 
-def all_asks(made: Sequence[Plan]) -> list[Ask]:
-    """Return what all plans ask, each candidate and task once, candidate by candidate.
+def all_asks(made: Sequence[Plan], seed: int = 0) -> list[Ask]:
+    """Return what all plans ask, each candidate and task once, candidate by candidate, with items of this seed.
 
-    Where two plans ask different numbers of items, the larger one counts.
+    Where two plans ask different numbers of items of a task, the largest counts for all.
     """
+    most: dict[str, int] = {}
+    for ask in (ask for plan in made for ask in plan.asks):
+        name = task_name(ask.task)
+        most[name] = max(most.get(name, 0), ask.task.samples or 0)
     unique: dict[tuple[str, str], Ask] = {}
     for plan in made:
         for ask in plan.asks:
-            key = (ask.candidate.name, task_name(ask.task))
-            old = unique.get(key)
-            if old is None or (ask.task.samples or 0) > (old.task.samples or 0):
-                unique[key] = ask
+            name = task_name(ask.task)
+            unique[ask.candidate.name, name] = replace(ask, task=replace(ask.task, samples=most[name], seed=seed))
     order = {name: i for i, name in enumerate(dict.fromkeys(name for name, _ in unique))}
     return sorted(unique.values(), key=lambda ask: order[ask.candidate.name])
 

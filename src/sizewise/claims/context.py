@@ -108,4 +108,5 @@ CLAIM = Claim(
     published=("long_context",),
     plan=plan,
     judge=judge,
+    facts=("total", "context", "kind"),
 )

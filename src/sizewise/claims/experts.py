@@ -105,4 +105,5 @@ CLAIM = Claim(
     published=("moe_vs_dense",),
     plan=plan,
     judge=judge,
+    facts=("total", "active"),
 )

@@ -139,4 +139,6 @@ CLAIM = Claim(
     published=("better_trained", "long_context"),
     plan=plan,
     judge=judge,
+    changed="where the average picks the job's own best, nothing is lost for sure; that case at first counted "
+    "as unknown, so that the claim could not have been refuted",
 )

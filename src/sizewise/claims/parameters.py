@@ -181,4 +181,7 @@ CLAIM = Claim(
     published=("family_nonmonotone", "not_cheaper", "test_time"),
     plan=plan,
     judge=judge,
+    facts=("total", "active", "tokens"),
+    changed="times, cost and bytes enter by their logarithm, because they grow by factors; and pruned models "
+    "are left out, because their tokens leave out what the parent learnt",
 )

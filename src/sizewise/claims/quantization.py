@@ -17,6 +17,7 @@ from sizewise.claims.base import (
     group_by,
     is_full,
     not_measured,
+    of_kind,
     plain_sizes,
 )
 from sizewise.claims.results import Contrast, Results, holm_any
@@ -40,14 +41,15 @@ class Pair:
 
 
 def files(subjects: Sequence[Subject]) -> list[Group]:
-    """Return every file of a plain model with a known size, quantizations of one size and seed as one group."""
-    known = [s for s in subjects if s.kind in ("base", "seed") and s.file_bytes]
+    """Return every file of a plain or wide model with a known size, those of one size and quantization together."""
+    kinds = ("base", "seed", "wide")
+    known = [s for s in subjects if s.kind in kinds and s.file_bytes and s.candidate.retrieval == "none"]
     return group_by(known, lambda s: f"{s.size} {s.quantization}")
 
 
 def pairs(subjects: Sequence[Subject]) -> list[Pair]:
     """Return the pairs of equal memory where the larger has fewer bits per parameter."""
-    plain = {group.subjects[0].size: group for group in plain_sizes(subjects)}
+    plain = {group.subjects[0].size: group for group in (*plain_sizes(subjects), *of_kind(subjects, "wide"))}
     found = []
     groups = files(subjects)
     for large in groups:
@@ -98,7 +100,7 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
         f"{pair.large.name} minus {pair.small.name} is {equal.value:+.3f}, unquantized {full.value:+.3f}.",
         estimate=equal.estimate(), unit="score at equal memory, larger at fewer bits minus smaller", rows=rows,
         trials=results.count(names, results.general),
-        caveats=("models this small lose more to few bits than large ones do: their rows are shorter than a block",),
+        caveats=("models this small may lose more to few bits than large ones do: a row is a block or less",),
         next_step="sizewise scaling quantization --bits 3   (published curves)",
     )  # fmt: skip
 
@@ -129,4 +131,5 @@ CLAIM = Claim(
     published=("quant_crossover", "quant_bigger_wins", "quant_overtraining", "quant_bigger_not_safer"),
     plan=plan,
     judge=judge,
+    facts=("total", "quantization", "bytes"),
 )

@@ -14,6 +14,7 @@ from sizewise.claims.base import (
     Row,
     Subject,
     asks_of,
+    is_full,
     not_measured,
     plain_sizes,
     skill_ref,
@@ -73,10 +74,12 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
 
 def with_passages(small: Group, subjects: Sequence[Subject]) -> list[Group]:
     """Return the same models given passages: a study's own candidates, else the arms that the plan adds."""
-    model = small.subjects[0].candidate.model
-    own = [s for s in subjects if s.candidate.model == model and s.candidate.retrieval != "none"]
+    models = {s.candidate.model for s in small.subjects}
+    own = [s for s in subjects if s.candidate.model in models and s.candidate.retrieval != "none" and is_full(s)]
     if own:
-        return [Group(name=subject.name, subjects=(subject,)) for subject in own]
+        arms = dict.fromkeys(s.candidate.retrieval for s in own)
+        groups = {arm: tuple(s for s in own if s.candidate.retrieval == arm) for arm in arms}
+        return [Group(name=f"{small.name} + {arm}", subjects=members) for arm, members in groups.items()]
     return [
         Group(
             name=f"{small.name} + {arm}",
@@ -97,4 +100,5 @@ CLAIM = Claim(
     published=("retrieval",),
     plan=plan,
     judge=judge,
+    facts=("total",),
 )

@@ -75,4 +75,7 @@ CLAIM = Claim(
     published=("family_nonmonotone",),
     plan=plan,
     judge=judge,
+    facts=("total",),
+    changed="at first each size was compared with the next one alone; every two sizes are compared now, so "
+    "that a reversal between sizes that are not neighbours shows too",
 )

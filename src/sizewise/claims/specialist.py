@@ -112,4 +112,5 @@ CLAIM = Claim(
     published=("distilled",),
     plan=plan,
     judge=judge,
+    facts=("total", "kind", "skills"),
 )

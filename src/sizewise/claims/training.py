@@ -97,4 +97,5 @@ CLAIM = Claim(
     published=("better_trained", "more_tokens_hurts"),
     plan=plan,
     judge=judge,
+    facts=("total", "tokens"),
 )

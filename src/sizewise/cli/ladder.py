@@ -121,8 +121,9 @@ def quantize(name: str, formats: tuple[str, ...], folder: Path) -> None:
 @click.option(
     "--into", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the family to add to."
 )
+@click.option("--only", multiple=True, metavar="NAME", help="Look at this member alone; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was taken and refused as JSON on stdout.")
-def merge(source: Path, into: Path, as_json: bool) -> None:
+def merge(source: Path, into: Path, only: tuple[str, ...], as_json: bool) -> None:
     """Copy finished members that are what their recipes say into a family's folder.
 
     Exit code 1 when a member was refused; the others are copied all the same.
@@ -130,7 +131,7 @@ def merge(source: Path, into: Path, as_json: bool) -> None:
     from sizewise.errors import ModelError
     from sizewise.ladder import shipping
 
-    done = shipping.merge(source, into)
+    done = shipping.merge(source, into, only)
     if as_json:
         click.echo(json.dumps(asdict(done)))
     else:

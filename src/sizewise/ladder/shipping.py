@@ -110,18 +110,21 @@ def add_quantizations(name: str, formats: Sequence[str], where: Path) -> list[La
     return new
 
 
-def merge(source: Path, into: Path) -> Merged:
+def merge(source: Path, into: Path, only: Sequence[str] = ()) -> Merged:
     """Copy the finished members of `source` that are what their recipes say into `into`, and update its manifest.
 
     A member comes whole: its F16 file and all its quantizations replace what `into` had of it. Refused are members
-    without a recipe or of another one, damaged files, and what would bring the family over 40 MB.
+    without a recipe or of another one, damaged files, and what would bring the family over 40 MB. `only` names the
+    members to look at; empty means all.
     """
     family.models.cache_clear()
     taken, same, refused = [], [], []
     for name in dict.fromkeys(row.member for row in _rows(source)):
+        if only and name not in only:
+            continue
         rows = [row for row in _rows(source) if row.member == name]
-        have = {row.name: row.sha256 for row in _rows(into) if row.member == name}
-        if have == {row.name: row.sha256 for row in rows} and not any(damage(row, into) for row in rows):
+        have = {(row.name, row.sha256) for row in _rows(into) if row.member == name and not damage(row, into)}
+        if have >= {(row.name, row.sha256) for row in rows}:
             same.append(name)
             continue
         why = _wrong(name, rows, source) or _too_large(rows, into)
