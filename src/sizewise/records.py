@@ -87,7 +87,7 @@ class Candidate:
     max_output_tokens: int | None = None
     """Longest answer; None leaves it to the task. A study writes the result into the settings."""
     retrieval: str = "none"
-    """none, given (the right passage), distractors, bm25."""
+    """none, given (the right passage), distractors, bm25, or embedding:MODEL (a transformers encoder)."""
     prompt_variant: str = "plain"
     price: Price | None = None
     api_key_env: str | None = None
@@ -548,7 +548,8 @@ class Calibration:
     """Tensor type -> multiply-accumulates per second in the matrix products of a prompt."""
     attention_decode_macs_per_s: Mapping[str, float] = field(default_factory=dict)
     """Type of the cache -> multiply-accumulates per second of attention to cached cells, one query; "f16 cells" ->
-    (head, cached token) pairs per second, what a pair costs besides its multiply-accumulates."""
+    (head, cached token) pairs per second, what a pair costs besides its multiply-accumulates; "f16 rows" -> (key
+    head, cached token) rows per second, what fetching a row costs that several heads may share."""
     attention_prefill_macs_per_s: Mapping[str, float] = field(default_factory=dict)
     token_overhead_s: float = 0.0
     """Time of a decode step that does not depend on bytes: scheduling, sampling."""
@@ -558,9 +559,30 @@ class Calibration:
     """cold (from disk), warm (from the page cache), repack (second copy of the weights): bytes; vocabulary: entries."""
     load_overhead_s: float = 0.0
     residual: Mapping[str, float] = field(default_factory=dict)
-    """Quantity (decode, prefill, load) -> half width of its 90 % range as a ratio, at least the machine's own drift."""
+    """Quantity (decode, prefill, load, load cold) -> half width of its 90 % range as a ratio, at least the machine's own drift."""
+    correction: Mapping[str, float] = field(default_factory=dict)
+    """Quantity (decode, prefill, load, load cold) -> factor on predicted seconds, from whole models that were timed too."""
+    drift: float = 0.0
+    """Half width of the 90 % range of one quantity from minute to minute, as a ratio."""
+    checked_depth: int = 0
+    """Largest depth at which whole models were timed; deeper predictions widen."""
     rejected: tuple[str, ...] = ()
     """Readings that were refused, each with its reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReading:
+    """Seconds that a whole made-up model took during a calibration, to see how far off its constants are."""
+
+    name: str
+    architecture: Architecture
+    mix: str
+    """File mix, for example Q4_K_M."""
+    quantity: str
+    """decode (one step), prefill (the whole prompt), load (from the page cache) or load cold (from disk)."""
+    depth: int
+    """Cached tokens of a step, tokens of a prompt, 0 for loading."""
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -716,6 +738,10 @@ class LoadTest:
     """Requests at a time of servers that sizewise starts."""
     usd_per_hour: float | None = None
     """Price of one server; None counts electricity or token prices alone."""
+    knee: bool = False
+    """Search the highest load too that holds the goal's latency limits."""
+    everyone: bool = False
+    """Load every candidate that answered, also those that the race dropped: figures for all sizes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

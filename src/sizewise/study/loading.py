@@ -1,47 +1,77 @@
-"""The survivors of the race under load: latency, goodput and the price of an accepted answer, from one test."""
+"""The survivors of the race under load: latency, goodput and the price of an accepted answer, from one test.
+
+A candidate that breaks a limit under load leaves the race, and those that it had beaten come back: the race goes on
+among them, and they are loaded too, until nobody is left to load.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from sizewise.errors import RuntimeFailure
 from sizewise.loadgen.appraisal import Appraisal, Ask, appraise
 from sizewise.loadgen.endpoint import Endpoint, find_endpoint
 from sizewise.loadgen.launch import launched
+from sizewise.loadgen.measuring import estimate
 from sizewise.loadgen.plan import LoadPlan, Slo
-from sizewise.records import Completion, Estimate, LoadTest, Measurement, Source, Study, Verdict
+from sizewise.loadgen.search import KneeResult
+from sizewise.records import Completion, Estimate, LoadTest, Measurement, Source, Study
 from sizewise.study.asking import for_task, request_for
 from sizewise.study.events import Event, OnEvent
 from sizewise.study.preparing import OWN_FILES, Prepared
+from sizewise.study.racing import TaskRace
+from sizewise.study.residency import Residency
 from sizewise.tasks.base import Task
+from sizewise.units import format_count, format_percent, format_seconds, format_usd
+
+MOST_TESTS = 3
+"""A test that the client itself disturbed is run again so often."""
+KNEE_PROBE_S = 5.0
 
 
 async def load_survivors(
-    study: Study, load: LoadTest, task: Task, prepared: Sequence[Prepared], verdict: Verdict, on_event: OnEvent
-) -> list[Measurement]:
-    """Return a measurement of kind "load" for every candidate that the race left in; those it dropped are not loaded.
+    study: Study, load: LoadTest, task: Task, prepared: Sequence[Prepared], race: TaskRace, residency: Residency,
+    *, keep: Callable[[Measurement], None], on_event: OnEvent,
+) -> None:  # fmt: skip
+    """Keep a measurement of kind "load" for every candidate that the race left in (`load.everyone`: that answered).
 
     Latency counts from the intended start, so waiting counts. A server that cannot be loaded is noted and left out.
     """
-    left = {standing.candidate for standing in verdict.standings if standing.dropped is None and standing.answered}
-    found = []
-    for item in prepared:
-        name = item.candidate.name
-        if name not in left:
-            continue
-        on_event(Event(stage="load", task=task.name, candidate=f"{name} under load"))
-        try:
-            appraisal = await _appraise(study, load, task, item)
-        except RuntimeFailure as failure:
-            on_event(Event(stage="note", task=task.name, text=f"{name} was not loaded: {failure}"))
-            continue
-        found.append(_measurement(appraisal, name, task))
-    return found
+    while names := _unloaded(race, load):
+        await residency.unload_all()
+        for item in prepared:
+            if item.candidate.name in names:
+                measured = await _load_one(study, load, task, item, on_event)
+                race.loaded[item.candidate.name] = measured
+                if measured is not None:
+                    keep(measured)
+        await race.run()
 
 
-async def _appraise(study: Study, load: LoadTest, task: Task, item: Prepared) -> Appraisal:
+def _unloaded(race: TaskRace, load: LoadTest) -> set[str]:
+    standings = race.verdict().standings
+    left = {one.candidate for one in standings if one.answered and (load.everyone or one.dropped is None)}
+    return left - race.loaded.keys()
+
+
+async def _load_one(study: Study, load: LoadTest, task: Task, item: Prepared, on_event: OnEvent) -> Measurement | None:
+    name = item.candidate.name
+    on_event(Event(stage="load", task=task.name, candidate=f"{name} under load"))
+    try:
+        appraisal, knee = await _appraise(study, load, task, item)
+    except RuntimeFailure as failure:
+        on_event(Event(stage="note", task=task.name, text=f"{name} was not loaded: {failure}"))
+        return None
+    measured = _measurement(appraisal, knee, name, task)
+    on_event(Event(stage="note", task=task.name, text=f"{name} under load: {_in_words(measured)}"))
+    return measured
+
+
+async def _appraise(study: Study, load: LoadTest, task: Task, item: Prepared) -> tuple[Appraisal, KneeResult | None]:
+    """Return what the load did to one candidate, and its knee where that is asked for and a limit is there to hold."""
+    name = item.candidate.name
     async with _opened(item, task, load) as (endpoint, pids):
         candidate = for_task(item, task)
         settings = dataclasses.replace(candidate.settings, chat=endpoint.chat and candidate.settings.chat)
@@ -59,7 +89,17 @@ async def _appraise(study: Study, load: LoadTest, task: Task, item: Prepared) ->
             price=item.candidate.price,
             usd_per_hour=None if hour is None else Estimate(value=hour, low=hour, high=hour, source=Source.ASSUMED),
         )
-        return await appraise(item.candidate.name, endpoint, ask, server_pids=pids)
+        found = await appraise(name, endpoint, ask, server_pids=pids)
+        for _ in range(MOST_TESTS - 1):
+            if found.result.summary.withheld is None:
+                break
+            found = await appraise(name, endpoint, dataclasses.replace(ask, audit=False), server_pids=pids)
+        if not load.knee or ask.slo.empty:
+            return found, None
+        probe_s = min(load.duration_s, KNEE_PROBE_S)
+        plan = dataclasses.replace(ask.plan, duration_s=probe_s, warmup_s=probe_s / 10)
+        search = dataclasses.replace(ask, plan=plan, knee=True, audit=False, guess=load.users)
+        return found, (await appraise(name, endpoint, search, server_pids=pids)).knee
 
 
 def _plan(load: LoadTest, seed: int) -> LoadPlan:
@@ -91,12 +131,35 @@ async def _opened(item: Prepared, task: Task, load: LoadTest) -> AsyncIterator[t
         raise RuntimeFailure(f"{candidate.name} has no endpoint to load; name one with endpoint = 'http://...'")
 
 
-def _measurement(appraisal: Appraisal, name: str, task: Task) -> Measurement:
+def _measurement(appraisal: Appraisal, knee: KneeResult | None, name: str, task: Task) -> Measurement:
     """Return the figures of one appraisal, with what an accepted answer costs where one was accepted."""
     measured = appraisal.result.measurement(name)
     values = dict(measured.values)
-    each = appraisal.per_accepted
-    if each is not None and values:
+    each, quality = appraisal.per_accepted, appraisal.quality
+    if values and quality is not None:
+        values["score"] = estimate(quality)
+    if values and each is not None:
         joined = {"usd_per_accepted": each.usd, "s_per_accepted": each.seconds, "j_per_accepted": each.joules}
         values |= {key: value for key, value in joined.items() if value is not None}
+    if knee is not None and knee.withheld is None:
+        values["knee_users" if knee.closed else "knee_per_s"] = knee.knee
     return dataclasses.replace(measured, values=values, task=task.name)
+
+
+def _in_words(measured: Measurement) -> str:
+    """Return the figures in one line for people."""
+    words = {
+        "score": ("score {}", format_percent),
+        "total_p95_s": ("p95 of an answer {}", format_seconds),
+        "goodput_per_s": ("{} good answers/s", format_count),
+        "knee_per_s": ("knee {} requests/s", format_count),
+        "knee_users": ("knee {} users", format_count),
+        "output_tokens_per_s": ("{} tokens/s", format_count),
+        "j_per_accepted": ("{} J an accepted answer", format_count),
+        "usd_per_accepted": ("{} an accepted answer", format_usd),
+    }
+    shown = [text.format(show(measured.values[key].value)) for key, (text, show) in words.items()
+             if key in measured.values]  # fmt: skip
+    if "total_p95_s" not in measured.values:
+        shown.insert(0, f"withheld, {measured.detail}")
+    return ", ".join(shown)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from sizewise.race import Race, RaceCandidate, RaceItem
-from sizewise.records import Contender, Evidence, Prediction, Skipped, Study, Verdict
+from sizewise.records import Contender, Evidence, Measurement, Prediction, Skipped, Study, Verdict
 from sizewise.store.database import Store
 from sizewise.study.asking import Asker
 from sizewise.study.events import Event, OnEvent
 from sizewise.study.preparing import Prepared
-from sizewise.verdict import decide
+from sizewise.verdict import decide, limit_breakers
 
 BATCH = 64
 """Trials asked of the race at a time: enough to fill a server, few enough to lose little on a stop."""
@@ -30,20 +30,34 @@ class TaskRace:
         self._done = self._planned = 0
         most = max(item.candidate.settings.concurrency for item in self._prepared.values())
         self._ahead = most > READ_AHEAD_FROM
+        self._late: set[str] = set()
+        """Those that break a limit of the goal: the choice, and so the race, is among the others."""
+        self.loaded: dict[str, Measurement | None] = {}
+        """What the load of this run did to each, None where it could not be loaded. Older load tests may have had
+        another load and do not count."""
 
     async def run(self) -> None:
         """Ask until the race is decided or the budget is spent.
 
         A candidate whose engine cannot be had leaves the race, with its reason in the store, and the race is set up
-        again without it: stored trials are replayed, so that no answer is lost.
+        again without it: stored trials are replayed, so that no answer is lost. So it is without those that break a
+        limit: what they beat may be the best of the rest.
         """
-        while self._alive:
+        while set(self._alive) - self._late:
             gone = await self._run_race()
             if gone is None:
-                return
+                if self._asker.stopped or not self._set_late_aside():
+                    return
+                continue
             self._note(f"{gone.candidate} is left out: {gone.reason}")
             self._store.add_outlook(self._key, gone)
             self._alive.remove(gone.candidate)
+
+    def _set_late_aside(self) -> bool:
+        """Take those that break a limit out of the race; return whether there were new ones."""
+        new = limit_breakers(self.evidence(), self._study.goal).keys() - self._late
+        self._late |= new
+        return bool(new)
 
     def verdict(self) -> Verdict:
         """Decide from everything that is stored of this task."""
@@ -65,23 +79,30 @@ class TaskRace:
             repeats=self._study.repeats,
             skipped=tuple(item for item in outlooks if isinstance(item, Skipped)),
             predictions=tuple(item for item in outlooks if isinstance(item, Prediction)),
-            measurements=tuple(m for m in self._store.measurements(self._key) if m.task in ("", self._task.name)),
+            measurements=self._measurements(),
             origin=f"study {self._key}",
         )
+
+    def _measurements(self) -> tuple[Measurement, ...]:
+        stored = [m for m in self._store.measurements(self._key) if m.task in ("", self._task.name)]
+        if self._study.load is None:
+            return tuple(stored)
+        return (*(m for m in stored if m.kind != "load"), *(m for m in self.loaded.values() if m is not None))
 
     def _costs(self) -> tuple[str, dict[str, float]]:
         return cost_order(self._study, [self._prepared[name] for name in self._alive])
 
     def _race(self) -> Race:
         _, costs = self._costs()
+        running = [name for name in self._alive if name not in self._late]
         race = Race(
-            [RaceCandidate(name=name, cost=costs[name]) for name in self._alive],
+            [RaceCandidate(name=name, cost=costs[name]) for name in running],
             [RaceItem(id=sample.id, cluster=sample.cluster) for sample in self._task.samples],
             self._study.goal,
             self._study.seed,
             self._study.repeats,
         )
-        alive, planned = set(self._alive), self._asker.samples
+        alive, planned = set(running), self._asker.samples
         outcomes = self._store.outcomes(self._key, self._task.name)
         race.replay((key, score) for key, score in outcomes if key.candidate in alive and key.sample in planned)
         return race

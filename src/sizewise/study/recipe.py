@@ -47,12 +47,12 @@ async def run_study(study: Study, store: Store, *, on_event: OnEvent = silent, n
             asker = Asker(key=key, task=task, prepared=prepared, store=store, residency=residency, spending=spending)
             race = TaskRace(study=study, key=key, asker=asker, store=store, on_event=on_event)
             await race.run()
-            verdict = race.verdict()
             if study.load is not None and not asker.stopped:
-                await residency.unload_all()
-                for measurement in await load_survivors(study, study.load, task, prepared, verdict, on_event):
-                    store.add_measurement(key, measurement)
-                verdict = race.verdict()
+                await load_survivors(
+                    study, study.load, task, prepared, race, residency,
+                    keep=lambda measurement: store.add_measurement(key, measurement), on_event=on_event,
+                )  # fmt: skip
+            verdict = race.verdict()
             store.add_verdict(key, verdict, now=now())
             verdicts.append(verdict)
             text = verdict.chosen or str(verdict.outcome)

@@ -5,5 +5,6 @@ Not covered: judging answers (`tasks`), prices of machines (`prediction`), more 
 """
 
 from sizewise.verdict.decide import decide, decide_all
+from sizewise.verdict.limits import limit_breakers
 
-__all__ = ["decide", "decide_all"]
+__all__ = ["decide", "decide_all", "limit_breakers"]

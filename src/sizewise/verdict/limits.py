@@ -13,7 +13,9 @@ import numpy as np
 from sizewise.records import Evidence, Goal
 from sizewise.stats.ratios import Ratio
 from sizewise.units import format_bytes, format_percent, format_seconds, format_usd
-from sizewise.verdict.table import Table
+from sizewise.verdict.settle import TOLERANCE
+from sizewise.verdict.standing import success_costs
+from sizewise.verdict.table import Table, read_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,15 @@ def check_limits(table: Table, evidence: Evidence, goal: Goal, ratios: Sequence[
                 Limit(row=m, name=what, value=value if known else None, bound=bound, at_most=at_most, show=show)
             )
     return limits
+
+
+def limit_breakers(evidence: Evidence, goal: Goal) -> dict[str, str]:
+    """Return contender -> the sentence about the limit that it breaks, for those that break one."""
+    table = read_table(evidence)
+    limits = check_limits(table, evidence, goal, success_costs(table))
+    return {
+        name: limit.words(name) for limit in limits if limit.excess > TOLERANCE for name in [table.names[limit.row]]
+    }
 
 
 Figure = Callable[[Table, Evidence, Sequence[Ratio | None], int, str], float | None]

@@ -45,7 +45,9 @@ def settle_items(table: Table, evidence: Evidence, goal: Goal, allowed: NDArray[
     """Return what is settled on these items."""
     if table.complete:
         return _exact(table, goal, allowed)
-    return _from_race(table, replay(table, evidence, goal).state(), goal, allowed)
+    if not allowed.any():
+        return Settled(chosen=None, best=None, exact=False, finished=True)
+    return _from_race(table, replay(table, evidence, goal, allowed).state(), goal, allowed)
 
 
 def _exact(table: Table, goal: Goal, allowed: NDArray[np.bool_]) -> Settled:
@@ -65,19 +67,20 @@ def _exact(table: Table, goal: Goal, allowed: NDArray[np.bool_]) -> Settled:
     return Settled(chosen=chosen, best=best, exact=True, finished=True, dropped=dropped)
 
 
-def replay(table: Table, evidence: Evidence, goal: Goal) -> Race:
-    """Return the race that the stored results belong to, with all of them told."""
+def replay(table: Table, evidence: Evidence, goal: Goal, allowed: NDArray[np.bool_]) -> Race:
+    """Return the race of the contenders that keep every limit, with all stored results told."""
     clusters = cluster_names(evidence)
     items = [RaceItem(id=item, cluster=clusters.get(item)) for item in table.items]
     repeats = evidence.repeats if evidence.trials else 1
-    candidates = [RaceCandidate(name=c.name, cost=c.cost) for c in table.contenders]
+    running = [c for c, keeps in zip(table.contenders, allowed, strict=True) if keeps]
+    candidates = [RaceCandidate(name=c.name, cost=c.cost) for c in running]
     race = Race(candidates, items, goal, evidence.seed, repeats)
-    known_names, known_items = set(table.names), set(table.items)
+    known_names, known_items = {c.name for c in running}, set(table.items)
     for trial in evidence.trials:
         if trial.key.candidate in known_names and trial.key.sample in known_items:
             race.tell(trial.key, None if trial.score is None else trial.score.value)
     for m, name in enumerate(table.names):
-        if name in evidence.scores:
+        if name in evidence.scores and name in known_names:
             for item, value in zip(table.items, table.scores[m].tolist(), strict=True):
                 race.tell(TrialKey(candidate=name, sample=item), None if np.isnan(value) else value)
     return race
@@ -98,7 +101,7 @@ def _from_race(table: Table, state: RaceState, goal: Goal, allowed: NDArray[np.b
         if k in unjudged:
             continue
         out = dropped.get(k)
-        if out is not None and (out.witness is None or allowed[rows[out.witness]]) and "not settled" not in out.reason:
+        if out is not None and "not settled" not in out.reason:
             continue
         if all(j == k or j in unjudged or (j, k) in close for j in np.flatnonzero(allowed).tolist()) and (
             goal.min_score is None or state.chosen == names[k]
@@ -139,7 +142,8 @@ def future_of(table: Table, evidence: Evidence, goal: Goal, chosen: int, allowed
     if not rivals:
         return widest
     if not table.complete:
-        margin, who = replay(table, evidence, goal).margin_shown(table.names[chosen], finite=False)
+        race = replay(table, evidence, goal, allowed)
+        margin, who = race.margin_shown(table.names[chosen], finite=False)
         j = table.names.index(who) if who is not None else rivals[0]
         return _future(table, goal, chosen, j, margin, "anytime-valid betting")
     alpha = goal.alpha_safe / len(rivals)
