@@ -4,6 +4,11 @@ Bar: at load 0.5, 0.8, 0.95 the intervals that are stated cover in at least 90, 
 runs are declared not reportable: a cell in which fewer than a tenth of the runs state an interval counts as
 declared, provided that wrong claims over all its runs stay below the same error. The truth is the closed form
 (Erlang C), not another simulation. An interval that treats requests as independent is measured beside it.
+
+The rules of `sizewise.loadgen.intervals` were settled on seeds 0 to 299. A first set of rules (12 relaxation times
+for every figure, no loss of degrees of freedom) covered 73 % at load 0.95 on seeds from 7,000,000 and was replaced;
+the seeds here begin at 8,000,000 and were first used for the published figure.
+Usage: python benchmarks/load_intervals.py [RUNS] (300 take about 3 minutes on one core)
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from statistics import fmean, variance
 from sizewise.loadgen.intervals import Figure, mean_figure, quantile_figure, queue_load
 
 SERVERS = 8
+FIRST_SEED = 8_000_000
 BARS = {0.5: 0.90, 0.8: 0.85, 0.95: 0.80}
 
 
@@ -70,7 +76,7 @@ def measure(rho: float, count: int, runs: int) -> dict[str, tuple[int, int, floa
     """Return per figure (stated, covered, coverage of the independence interval)."""
     truths = {"mean": true_mean(rho), "p50": true_quantile(rho, 0.5), "p95": true_quantile(rho, 0.95)}
     stated, covered, naive = dict.fromkeys(truths, 0), dict.fromkeys(truths, 0), 0
-    for seed in range(runs):
+    for seed in range(FIRST_SEED, FIRST_SEED + runs):
         starts, ends = simulate(rho, count + count // 10, seed)
         starts, ends = starts[count // 10 :], ends[count // 10 :]
         times = [end - start for start, end in zip(starts, ends, strict=True)]
@@ -99,16 +105,15 @@ def main() -> int:
     for rho, bar in BARS.items():
         worst = 1.0
         for count in (2000, 20_000 if rho > 0.9 else 5000):
-            for name, (stated, covered, naive) in measure(rho, count, runs if count <= 5000 else runs // 4).items():
-                total = runs if count <= 5000 else runs // 4
+            for name, (stated, covered, naive) in measure(rho, count, runs).items():
                 share = covered / stated if stated else 1.0
+                declared = stated < 0.1 * runs
                 shown = f"{100 * share:.0f} %" if stated else "none stated"
                 print(
-                    f"{rho:5} {count:8} {name:>6} {100 * stated / total:5.0f} % {shown:>18} "
-                    f"{100 * naive:10.0f} % {100 * bar:3.0f} %"
+                    f"{rho:5} {count:8} {name:>6} {100 * stated / runs:5.1f} % {shown:>18} "
+                    f"{100 * naive:10.0f} % {100 * bar:3.0f} %{'   declared not reportable' if declared else ''}"
                 )
-                wrong = (stated - covered) / total
-                worst = min(worst, share if stated >= 0.1 * total else 1 - wrong)
+                worst = min(worst, 1 - (stated - covered) / runs if declared else share)
         good &= worst >= bar
         parts.append(f"{rho}: {100 * worst:.0f} % (bar {100 * bar:.0f} %)")
     print(f"lowest coverage of stated intervals at load {', '.join(parts)}: {'holds' if good else 'FAILS'}")

@@ -24,10 +24,16 @@ _TAIL_BATCHES = (8,)
 """Rare slow requests come in clumps, so tails get fewer and longer batches (benchmarks/load_intervals.py)."""
 _BATCH_SIZE = 10
 _MOST_ALIKE = 0.5
-_RELAXATIONS = 12.0
+_RELAXATIONS = 6.0
+_PER_FREEDOM = 5.0
+"""Relaxation times for each degree of freedom of Student's t. Asking for more relaxation times instead would let
+through the runs that happened to meet less queue than usual, and their intervals are wrong together."""
 _TAIL_RELAXATIONS = 20.0
 _TAIL = 0.9
 _CONGESTED = 0.1
+_TWO_SIDED_Z = 1.96
+_FEW_FREEDOM = (12.706, 4.303, 3.182)
+"""The 0.975 quantile of Student's t for 1, 2 and 3 degrees of freedom, where the expansion is too coarse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +141,17 @@ def _batch_means(values: Sequence[float], batches: int) -> list[float]:
     return [fmean(values[round(i * size) : round((i + 1) * size)]) for i in range(batches)]
 
 
-def _half_width(values: Sequence[float], choices: tuple[int, ...] = _BATCHES) -> tuple[float, str]:
+def _student(batches: int, requests: int, load: float) -> float:
+    """Return the 0.975 quantile of t: degrees of freedom by the batches, but no more than the queue's memory allows."""
+    forgets = relaxation_requests(load)
+    most = requests / (_PER_FREEDOM * forgets) if forgets > 0 else inf
+    freedom = max(1, floor(min(batches - 1, most)))
+    return _FEW_FREEDOM[freedom - 1] if freedom <= len(_FEW_FREEDOM) else t_quantile(0.975, freedom)
+
+
+def _half_width(
+    values: Sequence[float], requests: int, load: float, choices: tuple[int, ...] = _BATCHES
+) -> tuple[float, str]:
     """Return (half width of the 95 % interval of the mean, why there is none)."""
     n = len(values)
     if n < _BATCH_SIZE * choices[-1]:
@@ -148,21 +164,30 @@ def _half_width(values: Sequence[float], choices: tuple[int, ...] = _BATCHES) ->
     else:
         return inf, "neighbouring requests stay alike over a tenth of the test: run it at least 5 times as long"
     widen = sqrt((1 + alike) / (1 - alike))
-    return widen * t_quantile(0.975, batches - 1) * sqrt(variance(means) / batches), ""
+    return widen * _student(batches, requests, load) * sqrt(variance(means) / batches), ""
 
 
 def too_short(count: int, load: float, *, tail: bool = False) -> str:
     """Return why `count` requests cannot settle a queue at this load; empty when they can.
 
     The tail needs batches of three relaxation times: with shorter ones the check for dependence mostly passes
-    runs that never met the queue.
+    runs that never met the queue. Such runs also show too low a load, so for the tail the upper end of the load's
+    own 95 % interval counts: arrivals and the departures of the busiest quarter are counts of `count` and a
+    quarter of it, whose relative variances add up to 5 / count.
+
+    >>> too_short(5000, 0.8), too_short(20_000, 0.93, tail=True)[:28]
+    ('', 'at 93 % load, perhaps 96 %, ')
     """
-    needed = (_TAIL_RELAXATIONS if tail else _RELAXATIONS) * relaxation_requests(load)
+    highest = load * (1 + _TWO_SIDED_Z * sqrt(5 / max(count, 1))) if tail else load
+    needed = (_TAIL_RELAXATIONS if tail else _RELAXATIONS) * relaxation_requests(highest)
     if count >= needed:
         return ""
-    if needed == inf:
+    if load >= 1:
         return "the server is at or above its capacity: waiting grows as long as the test runs"
-    return f"at {100 * load:.0f} % load a queue needs about {needed:.0f} requests to settle, {count} were counted"
+    seen = f"at {100 * load:.0f} % load{f', perhaps {100 * highest:.0f} %,' if tail else ''}"
+    if needed == inf:
+        return f"{seen} the server may be at its capacity: {count} requests do not tell"
+    return f"{seen} a queue needs about {needed:.0f} requests to settle, {count} were counted"
 
 
 def mean_figure(values: Sequence[float], *, load: float = 0.0, requests: int | None = None) -> Figure:
@@ -176,7 +201,7 @@ def mean_figure(values: Sequence[float], *, load: float = 0.0, requests: int | N
     >>> figure.reportable, figure.low < 10 < figure.high
     (True, True)
     """
-    half, why = _half_width(values)
+    half, why = _half_width(values, requests or len(values), load)
     mean = fmean(values)
     return _figure(
         values, mean, lambda h: (mean - h, mean + h), half, why or too_short(requests or len(values), load)
@@ -203,8 +228,9 @@ def quantile_figure(values: Sequence[float], q: float, *, load: float = 0.0, req
     ordered = sorted(values)
     value = quantile(ordered, q)
     tail = q >= _TAIL
-    half, why = _half_width([float(v <= value) for v in values], _TAIL_BATCHES if tail else _BATCHES)
     n = len(ordered)
+    below = [float(v <= value) for v in values]
+    half, why = _half_width(below, requests or n, load, _TAIL_BATCHES if tail else _BATCHES)
     if not why and (q - half) * n < 1:
         why = f"{n} values are too few for the {100 * q:g} % point"
     if not why and (q + half) * n > n - 1:
@@ -259,7 +285,7 @@ def proportion_figure(hits: Sequence[bool], *, load: float = 0.0) -> Figure:
     if share in (0.0, 1.0):
         half, why = 0.0, too_short(n, load)
     else:
-        half, why = _half_width(values)
+        half, why = _half_width(values, n, load)
         why = why or too_short(n, load)
     if why:
         low, high = wilson(share, n / 4)
