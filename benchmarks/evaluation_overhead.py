@@ -6,6 +6,8 @@ Everything asks the same instant mock server (a process of its own; 16 tokens, o
 aiohttp on uvloop at concurrency 100 that streams, stamps the first token and keeps the text; ours does that,
 scores every answer and stores every trial. Rounds alternate and the median ratio counts. PYTHON is an
 interpreter with inspect-ai (and openai), or with lm-eval[api]; without it that ratio is not measured.
+lm-evaluation-harness (which does not stream) scores and stores every sample too. Its start takes seconds, so a round is
+a run of N and one of 5N samples, and their difference counts; starts are told apart. Inspect times its own run.
 Bars: CPU per sample at most 1.6x the bare loop, samples/s at least 30x Inspect and 4x lm-evaluation-harness.
 """
 
@@ -14,11 +16,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -139,8 +143,8 @@ def inspect_speed(python: str, url: str, count: int) -> float:
     return float(done.stdout.split()[-1])
 
 
-def lm_eval_seconds(python: str, url: str, count: int) -> float:
-    """Return the wall seconds of lm-evaluation-harness on `count` samples, start-up included."""
+def lm_eval_cost(python: str, url: str, count: int) -> tuple[float, float]:
+    """Return (wall seconds, CPU seconds) of lm-evaluation-harness on `count` samples, start-up included."""
     with tempfile.TemporaryDirectory() as folder:
         rows = [{"q": f"question {n}", "a": "w1"} for n in range(count)]
         Path(folder, "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -152,11 +156,111 @@ def lm_eval_seconds(python: str, url: str, count: int) -> float:
         arguments = f"model=mock,base_url={url}/chat/completions,num_concurrent={CONCURRENCY},tokenized_requests=False"
         command = [python, "-m", "lm_eval", "--model", "local-chat-completions", "--model_args", arguments]
         command += ["--tasks", "mock", "--include_path", folder, "--apply_chat_template", "--output_path", folder]
-        began = time.monotonic()
-        done = subprocess.run([*command, "--log_samples"], capture_output=True, text=True, timeout=900, check=False)
+        command += ["--log_samples"]
+        began, cpu = time.monotonic(), children_cpu_s()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
         if done.returncode:
             raise SystemExit(f"lm-eval failed: {done.stderr[-2000:]}")
-        return time.monotonic() - began
+        wall, cpu = time.monotonic() - began, children_cpu_s() - cpu
+        stored = sum(len(path.read_text().splitlines()) for path in Path(folder).rglob("samples_*.jsonl"))
+        if stored != count:
+            raise SystemExit(f"lm-eval stored {stored} of {count} samples; expected all")
+        return wall, cpu
+
+
+def children_cpu_s() -> float:
+    """Return the CPU seconds of all ended child processes."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round measured of one client: samples/s and CPU beyond its start, and the start itself."""
+
+    speed: float
+    cpu_ms: float
+    start_s: float
+
+
+def lm_eval_round(python: str, url: str, count: int) -> Round:
+    """Return a round of lm-evaluation-harness: the difference of a run of 5N and one of N samples has no start-up."""
+    small_wall, small_cpu = lm_eval_cost(python, url, count)
+    large_wall, large_cpu = lm_eval_cost(python, url, 5 * count)
+    wall = large_wall - small_wall
+    if wall <= 0:
+        raise SystemExit(f"lm-eval: {small_wall:.1f} s for {count} samples, {large_wall:.1f} s for five times as many: "
+                         "the machine is too busy to measure; run it again on a quiet one")  # fmt: skip
+    return Round(
+        speed=4 * count / wall,
+        cpu_ms=1000 * (large_cpu - small_cpu) / (4 * count),
+        start_s=small_wall - wall / 4,
+    )
+
+
+def our_round(url: str, count: int, path: Path) -> Round:
+    """Return a round of ours in this process; the start is that of a fresh process that asks one sample."""
+    cpu, wall = timed(ours(url, count, path))
+    began = time.monotonic()
+    subprocess.run([sys.executable, __file__, "--one", url], check=True)
+    return Round(speed=count / wall, cpu_ms=1000 * cpu / count, start_s=time.monotonic() - began)
+
+
+def middle(rounds: list[Round], name: str) -> float:
+    """Return the median of one figure over the rounds."""
+    return statistics.median(getattr(each, name) for each in rounds)
+
+
+def against_bare(url: str, count: int, rounds: int) -> tuple[float, float]:
+    """Print rounds of ours and the bare loop in turn; return the median ratio of CPU and our median samples/s."""
+    ratios, speeds = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(rounds):
+            bare_cpu, bare_wall = timed(bare(url, count))
+            our_cpu, our_wall = timed(ours(url, count, Path(folder, f"{number}.sqlite")))
+            ratios.append(our_cpu / bare_cpu)
+            speeds.append(count / our_wall)
+            print(
+                f"round {number + 1}: bare {1000 * bare_cpu / count:.3f} ms CPU, {count / bare_wall:,.0f}/s; "
+                f"ours {1000 * our_cpu / count:.3f} ms CPU, {count / our_wall:,.0f}/s; ratio {ratios[-1]:.2f}",
+                flush=True,
+            )
+    return statistics.median(ratios), statistics.median(speeds)
+
+
+def against_lm_eval(python: str, url: str, count: int) -> tuple[bool, str]:
+    """Print three rounds of ours and lm-eval in turn; return whether the bar holds, and the words."""
+    lm_eval_cost(python, url, 1)  # the first start is cold
+    mine, theirs = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(3):
+            mine.append(our_round(url, 5 * count, Path(folder, f"{number}.sqlite")))
+            theirs.append(lm_eval_round(python, url, count))
+            for name, each in (("ours", mine[-1]), ("lm-eval", theirs[-1])):
+                print(
+                    f"round {number + 1}: {name:8} {each.speed:,.0f}/s and {each.cpu_ms:.3f} ms CPU a sample beyond "
+                    f"the start, {each.start_s:.1f} s to start",
+                    flush=True,
+                )
+    ratio = statistics.median(our.speed / other.speed for our, other in zip(mine, theirs, strict=True))
+    return ratio >= 4, (
+        f"{ratio:.1f}x lm-eval at {middle(theirs, 'speed'):,.0f}/s (bar 4; by CPU "
+        f"{middle(theirs, 'cpu_ms') / middle(mine, 'cpu_ms'):.1f}x), start {middle(mine, 'start_s'):.1f} s against "
+        f"{middle(theirs, 'start_s'):.1f} s"
+    )
+
+
+def against_inspect(python: str, url: str, count: int) -> tuple[bool, str]:
+    """Print three rounds of ours and Inspect in turn; return whether the bar holds, and the words."""
+    ratios, speeds = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(3):
+            _, wall = timed(ours(url, count, Path(folder, f"{number}.sqlite")))
+            speeds.append(inspect_speed(python, url, 400))
+            ratios.append(count / wall / speeds[-1])
+            print(f"round {number + 1}: ours {count / wall:,.0f}/s, Inspect {speeds[-1]:.0f}/s", flush=True)
+    ratio = statistics.median(ratios)
+    return ratio >= 30, f"{ratio:.0f}x Inspect at {statistics.median(speeds):.0f}/s (bar 30)"
 
 
 def main() -> int:
@@ -164,40 +268,26 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--inspect", default=os.environ.get("INSPECT_PYTHON"), help="python with inspect-ai, openai")
     parser.add_argument("--lm-eval", default=os.environ.get("LM_EVAL_PYTHON"), help="python with lm-eval[api]")
-    parser.add_argument("--samples", type=int, default=3000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--samples", type=int, default=3000, help="samples a round of ours and of the bare loop")
+    parser.add_argument("--lm-eval-samples", type=int, default=1000, help="N of lm-eval's runs of N and 5N samples")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds against the bare loop")
+    parser.add_argument("--one", metavar="URL", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    count = options.samples
-    ratios, speeds = [], []
-    with MockProcess(PLAN) as server, tempfile.TemporaryDirectory() as folder:
-        for number in range(options.rounds):
-            bare_cpu, bare_wall = timed(bare(server.url, count))
-            our_cpu, our_wall = timed(ours(server.url, count, Path(folder, f"{number}.sqlite")))
-            ratios.append(our_cpu / bare_cpu)
-            speeds.append(count / our_wall)
-            print(
-                f"round {number + 1}: bare {1000 * bare_cpu / count:.3f} ms CPU, {count / bare_wall:,.0f}/s; "
-                f"ours {1000 * our_cpu / count:.3f} ms CPU, {count / our_wall:,.0f}/s; ratio {ratios[-1]:.2f}"
-            )
-        ratio, speed = statistics.median(ratios), statistics.median(speeds)
-        verdicts = [ratio <= 1.6]
-        words = [f"CPU {ratio:.2f}x bare (bar 1.6)"]
+    if options.one:
+        with tempfile.TemporaryDirectory() as folder:
+            uvloop.run(ours(options.one, 1, Path(folder, "one.sqlite")))
+        return 0
+    with MockProcess(PLAN) as server:
+        ratio, speed = against_bare(server.url, options.samples, options.rounds)
+        verdicts, words = [ratio <= 1.6], [f"CPU {ratio:.2f}x bare (bar 1.6)"]
         if options.inspect:
-            other = inspect_speed(options.inspect, server.url, 400)
-            verdicts.append(speed >= 30 * other)
-            words.append(f"{speed / other:.0f}x Inspect at {other:.0f}/s (bar 30)")
+            good, told = against_inspect(options.inspect, server.url, options.samples)
+            verdicts, words = [*verdicts, good], [*words, told]
         else:
             words.append("Inspect not measured: no --inspect PYTHON")
         if options.lm_eval:
-            start = min(lm_eval_seconds(options.lm_eval, server.url, 1) for _ in range(2))  # the first is cold
-            whole = min(lm_eval_seconds(options.lm_eval, server.url, count + 1) for _ in range(2))
-            if whole <= start:
-                raise SystemExit(
-                    f"lm-eval took {start:.1f} s for 1 sample, {whole:.1f} s for {count}: machine too busy"
-                )
-            other = count / (whole - start)
-            verdicts.append(speed >= 4 * other)
-            words.append(f"{speed / other:.1f}x lm-eval at {other:.0f}/s, {start:.0f} s to start (bar 4)")
+            good, told = against_lm_eval(options.lm_eval, server.url, options.lm_eval_samples)
+            verdicts, words = [*verdicts, good], [*words, told]
         else:
             words.append("lm-eval not measured: no --lm-eval PYTHON")
     print(f"overhead: {speed:,.0f} samples/s; {'; '.join(words)}")

@@ -24,7 +24,8 @@ from sizewise.units import parse_bytes, parse_seconds
 
 T = TypeVar("T")
 _ORDERS = ("memory", "price", "time", "listed")
-_RETRIEVAL = ("none", "given", "distractors", "bm25")
+_RETRIEVAL = ("none", "given", "distractors", "bm25", "embedding")
+_VARIANTS = ("plain", "typos", "paraphrase", "reordered")
 _TOP = ("name", "seed", "repeats", "order", "goal", "budget", "workload", "load", "task", "candidate")
 _SUFFIXES = ("_s", "_bytes", "_tokens")
 MAX_CANDIDATES = 200
@@ -108,7 +109,18 @@ def check_study(study: Study, *, where: str = "study") -> None:
             number = getattr(candidate if key == "max_output_tokens" else candidate.settings, key)
             if number is not None and number < 1:
                 raise ConfigError(f"{where}: candidate {candidate.name}: {key} = {number}; expected 1 or more")
-        _check_choice(candidate.retrieval, _RETRIEVAL, f"{where}: candidate {candidate.name}: retrieval")
+        _check_arms(candidate, f"{where}: candidate {candidate.name}")
+
+
+def _check_arms(candidate: Candidate, where: str) -> None:
+    arm, _, model = candidate.retrieval.partition(":")
+    _check_choice(arm, _RETRIEVAL, f"{where}: retrieval")
+    if (arm == "embedding") != bool(model):
+        raise ConfigError(
+            f"{where}: retrieval = {candidate.retrieval!r}; expected 'embedding:MODEL' with a folder or hub name of a "
+            f"transformers encoder, or one of {', '.join(_RETRIEVAL[:-1])} alone"
+        )
+    _check_choice(candidate.prompt_variant, _VARIANTS, f"{where}: prompt_variant")
 
 
 def study_key(study: Study) -> str:
@@ -177,6 +189,8 @@ def _candidate(table: Mapping[str, Any], suffix: str, where: str, folder: Path) 
     _check_keys(own, sorted(fields), where, also=sorted(settings))
     model = _resolve(str(table["model"]), folder)
     own["model"] = model
+    if str(own.get("retrieval", "")).startswith("embedding:"):
+        own["retrieval"] = f"embedding:{_resolve(own['retrieval'].removeprefix('embedding:'), folder)}"
     base = table.get("name") or (Path(model).stem if model.endswith(".gguf") else model)
     name = f"{base}{suffix}"
     price = _record(Price, table["price"], f"{where} price") if "price" in table else None

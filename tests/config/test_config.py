@@ -114,3 +114,18 @@ def test_another_seed_or_setting_is_another_study(tmp_path: Path) -> None:
     one = study(tmp_path, WHOLE)
     assert study_key(one) != study_key(dataclasses.replace(one, seed=4))
     assert study_key(one) != study_key(study(tmp_path, WHOLE.replace("= 32", "= 33")))
+
+
+def test_an_embedding_arm_names_its_model_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "encoder").mkdir()
+    head = '[[task]]\nref="copy"\n[[candidate]]\nmodel="a"\n'
+    (candidate,) = study(tmp_path, f'{head}retrieval="embedding:encoder"').candidates
+    assert candidate.retrieval == f"embedding:{tmp_path / 'encoder'}"
+    for wrong in ("embedding", "bm25:x"):
+        with pytest.raises(ConfigError, match="expected 'embedding:MODEL'"):
+            study(tmp_path, f'{head}retrieval="{wrong}"')
+
+
+def test_an_unknown_prompt_variant_gets_a_suggestion(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'typos'"):
+        study(tmp_path, '[[task]]\nref="copy"\n[[candidate]]\nmodel="a"\nprompt_variant="typo"')

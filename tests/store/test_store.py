@@ -75,6 +75,22 @@ def test_a_trial_is_never_changed_and_never_twice() -> None:
         assert [trial.answer for trial in store.trials("k")] == [a_trial().answer, a_trial(2).answer]
 
 
+def test_failures_are_set_aside_whole_and_the_trial_can_come_again() -> None:
+    dead = a_trial(score=None, error="connect: nothing listens", stop_reason=StopReason.ERROR)
+    long = a_trial(2, score=None, error="too_large: 9 tokens", stop_reason=StopReason.ERROR)
+    other = a_trial(score=None, error="connect: nothing listens", stop_reason=StopReason.ERROR, task="sort")
+    with Store(":memory:") as store:
+        store.add_trials("k", [dead, long, a_trial(3), other])
+        assert store.set_aside_failures("k", "copy", kept=("too_large",)) == 1
+        assert list(store.trials("k", "copy")) == [long, a_trial(3)]
+        assert list(store.trials("k", "sort")) == [other]
+        store.add_trials("k", [a_trial()])
+        assert store.set_aside_failures("k", "copy", kept=("too_large",)) == 0
+        assert list(store.trials("k", "copy")) == [long, a_trial(3), a_trial()]
+        assert list(store.failed_attempts("k")) == [dead]
+        assert store.set_aside_failures("k", "copy") == 1
+
+
 def test_studies_of_one_file_do_not_meet() -> None:
     with Store(":memory:") as store:
         store.add_trials("k", [a_trial()])

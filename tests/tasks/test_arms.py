@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from sizewise import config
 from sizewise.errors import ConfigError
 from sizewise.records import Candidate, Sample, TaskRef
-from sizewise.tasks.arms import apply_arms
+from sizewise.tasks.arms import RETRIEVAL, apply_arms, open_retriever
 from sizewise.tasks.clusters import gaps, summarize
 from sizewise.tasks.loading import load_task
 from sizewise.tasks.retrieval import bm25, bm25_scores, embedding_retriever
@@ -61,6 +62,20 @@ def test_an_embedding_retriever_is_asked_for_by_name() -> None:
         lambda texts: [[float("fox" in text), float("slept" in text), 0.1] for text in texts]
     )
     assert "Ann saw a fox." in apply_arms(sample, arm("embedding"), retriever).prompt
+
+
+def test_a_study_may_name_what_the_arms_know() -> None:
+    assert config._RETRIEVAL == RETRIEVAL
+    assert config._VARIANTS == VARIANTS
+
+
+def test_only_embedding_names_a_model() -> None:
+    sample = Sample(id="1", prompt="Who?")
+    with pytest.raises(ConfigError, match="no retrieval 'bm25:x'"):
+        apply_arms(sample, arm("bm25:x"))
+    with pytest.raises(ConfigError, match="names no model"):
+        open_retriever(arm("embedding"))
+    assert open_retriever(arm("given")) is None
 
 
 def test_unknown_arms_get_the_nearest() -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,10 +159,34 @@ class Store:
 
     def trials(self, study: str, task: str | None = None) -> Iterator[Trial]:
         """Yield the trials of a study in the order they were stored."""
+        return self._read("trials", study, task)
+
+    def set_aside_failures(self, study: str, task: str, *, kept: Collection[str] = ()) -> int:
+        """Move a task's trials whose request failed to the failed attempts, so that they can be asked again.
+
+        `kept` are classes of failure that stay as they are. Returns how many were moved; the move is one commit, so
+        every failure is in exactly one of the two tables whenever the process is killed.
+        """
+        marks = ",".join("?" * len(kept))
+        which = "study=? AND task=? AND error IS NOT NULL AND substr(error, 1, instr(error || ':', ':') - 1) "
+        which += f"NOT IN ({marks})"
+        values = (study, task, *map(str, kept))
+        columns = ",".join(_TRIAL_COLUMNS)
+        self._write(
+            (f"INSERT INTO failed_attempts ({columns}) SELECT {columns} FROM trials WHERE {which}", [values]),
+            (f"DELETE FROM trials WHERE {which}", [values]),
+        )
+        moved: int = self._connection.execute("SELECT changes()").fetchone()[0]
+        return moved
+
+    def failed_attempts(self, study: str, task: str | None = None) -> Iterator[Trial]:
+        """Yield the attempts that failed and were set aside, oldest first; none of them is among the trials."""
+        return self._read("failed_attempts", study, task)
+
+    def _read(self, table: str, study: str, task: str | None) -> Iterator[Trial]:
         where, values = ("study=? AND task=?", (study, task)) if task is not None else ("study=?", (study,))
         for row in self._connection.execute(
-            f"SELECT {','.join(_TRIAL_COLUMNS)} FROM trials WHERE {where} ORDER BY rowid",
-            values,
+            f"SELECT {','.join(_TRIAL_COLUMNS)} FROM {table} WHERE {where} ORDER BY rowid", values
         ):
             yield _trial(dict(zip(_TRIAL_COLUMNS, row, strict=True)))
 

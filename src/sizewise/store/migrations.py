@@ -37,6 +37,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX verdict_study ON verdicts (study, task, decided_at);
     """,
     "ALTER TABLE measurements ADD COLUMN task TEXT NOT NULL DEFAULT '';",
+    """
+    CREATE TABLE failed_attempts AS SELECT * FROM trials WHERE 0;
+    CREATE INDEX failed_attempt_study ON failed_attempts (study, task);
+    """,
 )
 
 

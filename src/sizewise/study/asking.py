@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Sequence
 
-from sizewise.errors import RuntimeFailure
+from sizewise.errors import ConfigError, RuntimeFailure
 from sizewise.evaluation.running import Arm, evaluate_ready, plain_request
 from sizewise.evaluation.spending import Spending
-from sizewise.records import Candidate, Request, Sample, Skipped, Trial, TrialKey
+from sizewise.records import Candidate, ErrorClass, Request, Sample, Skipped, Trial, TrialKey
 from sizewise.store.database import Store
 from sizewise.study.preparing import Prepared
 from sizewise.study.residency import Residency
-from sizewise.tasks.arms import apply_arms
+from sizewise.tasks.arms import apply_arms, open_retriever
 from sizewise.tasks.base import Task
 
 DEFAULT_CONTEXT_TOKENS = 4096
+SETTLED_FAILURES = (ErrorClass.TOO_LARGE,)
+"""Failures that would come again whatever has changed at the server: kept as they are when a study is resumed."""
 
 
 class Asker:
-    """Answers samples of one task with any candidate of a study; every answer is stored before it is yielded."""
+    """Answers samples of one task with any candidate of a study; every answer is stored before it is yielded.
+
+    Trials that failed in an earlier run for no fault of the candidate (a dead server, a wrong key) are set aside first:
+    they can be asked again, their attempts stay in the store and are counted nowhere.
+    """
 
     def __init__(
         self, *, key: str, task: Task, prepared: Sequence[Prepared], store: Store, residency: Residency,
@@ -30,6 +37,9 @@ class Asker:
         self.prepared = {item.candidate.name: item for item in prepared}
         self._key, self._store, self._residency, self._spending = key, store, residency, spending
         self._arms: dict[str, Arm] = {}
+        self._asked: dict[str, dict[str, Sample]] = {}
+        self.again = store.set_aside_failures(key, task.name, kept=SETTLED_FAILURES)
+        """How many failed trials of an earlier run were set aside."""
         self.gone: Skipped | None = None
         """Why the last candidate asked could not go on; None when it could."""
         self.stopped = ""
@@ -39,13 +49,14 @@ class Asker:
         """Yield the trials of `keys`, all of candidate `name`, as stored; may end early (`gone`, `stopped`)."""
         self.gone = None
         try:
+            self._asked[name] = asked = await self._in_arms(name, keys)
             arm = await self._arm(name)
-        except RuntimeFailure as failure:
+        except (RuntimeFailure, ConfigError) as failure:
             self.gone = Skipped(candidate=name, reason=str(failure), stage="start")
             return
         work = [(self.samples[key.sample], key.repeat) for key in keys]
         async for trials in evaluate_ready(arm, work, spending=self._spending):
-            prompts = [(trial.prompt_hash, self.samples[trial.key.sample]) for trial in trials]
+            prompts = [(trial.prompt_hash, asked[trial.key.sample]) for trial in trials]
             self._store.add_trials(self._key, trials, prompts)
             for trial in trials:
                 yield trial
@@ -55,6 +66,18 @@ class Asker:
         elif arm.stopped:
             self.gone = Skipped(candidate=name, reason=arm.stopped, stage="run")
 
+    async def _in_arms(self, name: str, keys: Sequence[TrialKey]) -> dict[str, Sample]:
+        """Return the samples in the candidate's retrieval arm and prompt variant, made before any request is timed."""
+        candidate = self.prepared[name].candidate
+
+        def asked() -> dict[str, Sample]:
+            retriever = open_retriever(candidate)
+            names = dict.fromkeys(key.sample for key in keys)
+            return {sample: apply_arms(self.samples[sample], candidate, retriever) for sample in names}
+
+        slow = candidate.retrieval.startswith("embedding")  # its model answers in a thread, so that nothing else waits
+        return await asyncio.to_thread(asked) if slow else asked()
+
     async def _arm(self, name: str) -> Arm:
         candidate = for_task(self.prepared[name], self.task)
         loaded = await self._residency.get(candidate)
@@ -62,15 +85,18 @@ class Asker:
         if arm is None or arm.runtime is not loaded.runtime:
             arm = Arm(
                 candidate, loaded.runtime, loaded.info, self.task,
-                prepare=request_for, score_in_thread=self.task.slow_scorer,
+                prepare=self._request, score_in_thread=self.task.slow_scorer,
             )  # fmt: skip
             self._arms[name] = arm
         return arm
 
+    def _request(self, sample: Sample, candidate: Candidate) -> Request:
+        return plain_request(self._asked[candidate.name][sample.id], candidate)
+
 
 def request_for(sample: Sample, candidate: Candidate) -> Request:
     """Return what the candidate is asked: the sample in the candidate's retrieval arm and prompt variant."""
-    return plain_request(apply_arms(sample, candidate), candidate)
+    return plain_request(apply_arms(sample, candidate, open_retriever(candidate)), candidate)
 
 
 def for_task(prepared: Prepared, task: Task) -> Candidate:
