@@ -81,11 +81,16 @@ def test_laws_are_listed_with_status() -> None:
 
 
 def test_a_fit_prints_intervals_and_draws_every_picture(runs_csv: Path, tmp_path: Path) -> None:
-    assert "Largest compute, held out" in ask("fit", str(runs_csv), "--refits", "100").stdout
-    for picture in ("loss", "isoflop", "frontier", "residuals"):
-        target = tmp_path / f"{picture}.svg"
-        ask("fit", str(runs_csv), "--refits", "100", "--plot", str(target), "--picture", picture, "--json")
-        assert target.read_text().startswith("<svg")
+    pictures, page = tmp_path / "pictures", tmp_path / "fit.html"
+    found = ask("fit", str(runs_csv), "--refits", "100", "--plots", str(pictures), "--page", str(page))
+    assert "Largest compute, held out" in found.stdout
+    assert sorted(path.name for path in pictures.iterdir()) == [
+        "frontier.svg", "isoflop.svg", "loss.svg", "residuals.svg",
+    ]  # fmt: skip
+    assert all(path.read_text().startswith("<svg") for path in pictures.iterdir())
+    html = page.read_text()
+    assert html.count("<svg") == 4
+    assert "were held out and predicted with a mean error of" in html
 
 
 def test_questions_can_be_answered_with_ones_own_runs(runs_csv: Path) -> None:

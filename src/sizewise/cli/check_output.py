@@ -27,6 +27,8 @@ def list_claims(claims: Sequence[Claim], as_json: bool) -> None:
         console.print(f"\n[bold]{claim.number}. {safe(claim.says)}[/bold]  ({claim.key})")
         console.print(f"  test: {safe(claim.test)}", soft_wrap=True)
         console.print(f"  refuted by: {safe(claim.refuted_by)}", soft_wrap=True)
+        if claim.changed:
+            console.print(f"  changed after a first look at results: {safe(claim.changed)}", soft_wrap=True)
         for case in published_of(claim):
             console.print(f"  [dim]published: {safe(case)}[/dim]", soft_wrap=True)
     console.print("\nNext: [bold]sizewise check[/bold]")
@@ -44,6 +46,7 @@ def _facts(claim: Claim) -> dict[str, object]:
         "says": claim.says,
         "refuted_by": claim.refuted_by,
         "test": claim.test,
+        "changed": claim.changed,
         "published": published_of(claim),
     }
 

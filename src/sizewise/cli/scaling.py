@@ -56,7 +56,7 @@ def command() -> None:
     sizewise scaling optimal --flops 1e21
     sizewise scaling serving --params 13B --served 2T
     sizewise scaling trained Meta-Llama-3-8B
-    sizewise scaling fit runs.csv --plot fit.svg
+    sizewise scaling fit runs.csv --plots pictures --page fit.html
     """
 
 
@@ -229,24 +229,22 @@ def laws(as_json: bool) -> None:
 @click.option("--refits", type=click.IntRange(100, 20000), default=1000, show_default=True, help="Reweighted refits.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
-    "--picture",
-    type=click.Choice(["loss", "isoflop", "frontier", "residuals"]),
-    default="loss",
-    show_default=True,
-    help="What --plot draws.",
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write loss.svg, isoflop.svg, frontier.svg and residuals.svg into this folder.",
 )
-@_plot
+@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="Write one HTML page with pictures.")
 @json_option
 def fit(
     runs_csv: Path, run_column: str | None, size_column: str | None, delta: float, refits: int, seed: int,
-    picture: str, plot: Path | None,
-    as_json: bool,
+    plots: Path | None, page: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Fit L = E + A/N^alpha + B/D^beta to your runs (CSV: parameters, tokens or flops, loss)."""
+    from sizewise.cli import scaling_page
+    from sizewise.cli.output import talk
     from sizewise.cli.scaling_output import show_fit
     from sizewise.errors import NotIdentifiable
-    from sizewise.scaling import curves, holdout
-    from sizewise.scaling.answers import basis_of
+    from sizewise.scaling import holdout
     from sizewise.scaling.fitting import fit_runs
     from sizewise.scaling.runs import parse_runs
 
@@ -256,15 +254,14 @@ def fit(
         held = holdout.hold_out(runs, delta=delta, seed=seed)
     except NotIdentifiable:
         held = []
-    show_fit(found, held, holdout.sensitivity(runs, delta=delta), as_json)
-    if plot is not None:
-        pictures = {
-            "loss": lambda: curves.loss_curves(found, held),
-            "isoflop": lambda: curves.isoflop(found),
-            "frontier": lambda: curves.frontier(basis_of(found), runs.flops.min() / 10, runs.flops.max() * 1000),
-            "residuals": lambda: curves.residuals(found),
-        }
-        _draw(plot, pictures[picture]())
+    variants = holdout.sensitivity(runs, delta=delta)
+    show_fit(found, held, variants, as_json)
+    if plots is not None:
+        for path in scaling_page.write_pictures(found, held, plots):
+            talk().print(f"A picture: {path}")
+    if page is not None:
+        page.write_text(scaling_page.fit_html(found, held, variants), encoding="utf-8")
+        talk().print(f"The page: {page}")
 
 
 def _own(path: Path | None) -> Basis | None:
