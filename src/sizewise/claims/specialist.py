@@ -45,9 +45,20 @@ def distilled(subjects: Sequence[Subject]) -> list[tuple[Group, Group, str]]:
     return found
 
 
+def cut(subjects: Sequence[Subject]) -> list[tuple[Group, Group, str]]:
+    """Return (pruned, rival, what the rival is): the plain sizes next below and next above it."""
+    plain, found = plain_sizes(subjects), []
+    for pruned in of_kind(subjects, "pruned"):
+        below = [group for group in plain if group.total < 0.9 * pruned.total]
+        above = [group for group in plain if group.total > 1.1 * pruned.total]
+        found += [(pruned, group, "next smaller, trained from nothing") for group in below[-1:]]
+        found += [(pruned, group, "next larger, not pruned") for group in above[:1]]
+    return found
+
+
 def plan(subjects: Sequence[Subject], samples: int) -> Plan:
-    """Ask specialists, distilled models and their rivals every skill."""
-    wide = [(one, other) for one, other, _ in distilled(subjects)]
+    """Ask specialists, distilled and pruned models and their rivals every skill."""
+    wide = [(one, other) for one, other, _ in (*distilled(subjects), *cut(subjects))]
     found = pairs(subjects)
     groups = list({group.name: group for pair in found + wide for group in pair}.values())
     return Plan(claim=KEY, asks=tuple(asks_of(groups, SKILLS, samples)), missing="" if found else _NEEDS)
@@ -67,7 +78,7 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
             label = f"{narrow.name} minus {wide.name}"
             rows.append(Row(label=f"{label}, its {len(own)} skills", estimate=home.estimate(), unit="score"))
             rows.append(Row(label=f"{label}, the other {len(other)}", estimate=away.estimate(), unit="score"))
-    for student, rival, what in distilled(subjects):
+    for student, rival, what in (*distilled(subjects), *cut(subjects)):
         tasks = results.common([student, rival], results.general)
         if tasks:
             gap = results.contrast(student, rival, tasks, seeds)
@@ -107,8 +118,8 @@ CLAIM = Claim(
     number=3,
     says="A distilled or specialized small model beats a larger generalist on its task, and loses elsewhere.",
     refuted_by="the specialist being worse for sure on its own skills, or better for sure on the others",
-    test="each specialist against the next larger plain size, on its own skills and on the others; distilled models "
-    "against the plain one of their size and the next larger",
+    test="each specialist against the next larger plain size, on its own skills and on the others; beside it, "
+    "not in the finding: distilled and pruned models against plain ones near their size",
     published=("distilled",),
     plan=plan,
     judge=judge,

@@ -28,12 +28,16 @@ def list_models(as_json: bool) -> None:
     from rich.table import Table
 
     table = Table(
-        title="The ladder", caption="score: mean over all skills, held-out items, greedy, measured in training"
+        title="The ladder",
+        box=None,
+        pad_edge=False,
+        caption="score: mean over all skills, held-out items, greedy, measured in training; F16 files only",
     )
-    for heading in ("name", "kind", "format", "parameters", "kB", "training tokens", "score"):
-        table.add_column(heading, justify="left" if heading in ("name", "kind", "format") else "right")
+    for heading in ("name", "kind", "format", "parameters", "kB", "tokens", "score"):
+        left = heading in ("name", "kind", "format")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for model in found:
-        score = f"{sum(model.scores.values()) / len(model.scores):.3f}" if model.scores else "measure it"
+        score = f"{sum(model.scores.values()) / len(model.scores):.3f}" if model.scores else ""
         size = f"{model.bytes / 1000:.0f}"
         tokens = f"{model.training_tokens / 1e6:.1f} M"
         table.add_row(model.name, model.kind, model.quantization, f"{model.parameters:,}", size, tokens, score)

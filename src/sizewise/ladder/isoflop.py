@@ -27,7 +27,7 @@ def runs(seed: int) -> list[tuple[Recipe, float]]:
     """Return the recipes of the grid with their budgets, cheapest budget first.
 
     >>> len(runs(1))
-    15
+    20
     """
     found = []
     for budget in GRID_FLOPS:

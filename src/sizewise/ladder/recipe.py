@@ -125,7 +125,7 @@ MILLION = 1_000_000
 
 GRID = (("14k", 0.02), ("26k", 0.015), ("36k", 0.015), ("65k", 0.01), ("127k", 0.01))
 """Sizes and learning rates of the compute grid (`isoflop.py`)."""
-GRID_FLOPS = (6e10, 1.8e11, 5.4e11)
+GRID_FLOPS = (6e10, 1.8e11, 5.4e11, 1.62e12)
 
 ALL_FORMATS = ("F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL")
 """What widths below 256 allow: blocks of 32. The 2- and 3-bit formats of llama.cpp need blocks of 256."""

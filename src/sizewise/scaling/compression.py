@@ -136,5 +136,5 @@ def evidence_on(kind: str, rows: Sequence[Evidence]) -> Answer:
 _DID = {"distillation": "distilled model", "pruning": "pruned and healed model"}
 _EXPERIMENT = {
     "distillation": "sizewise check --only specialist   (a distilled and a narrow one against the generalist)",
-    "pruning": "sizewise run --task YOURS.jsonl --model SMALL.gguf --model PRUNED.gguf   (same items)",
+    "pruning": "sizewise check --only specialist   (shows a pruned one beside plain sizes near it)",
 }

@@ -2,7 +2,8 @@
 
 `PUBLISHED` holds the laws whose constants were checked; a law whose constants could not be checked against
 its paper is in `FORMS_ONLY`, without numbers. `opinions` asks every law for the tokens per parameter at a
-compute; `default_draws` gives the uncertainty of the default law.
+compute; `default_draws` gives the uncertainty of the default law. Every arXiv number below was found beside the same
+authors and title in reference lists of other public texts (checked 2026-11-22).
 """
 
 from __future__ import annotations
