@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from sizewise.errors import RuntimeFailure
-from sizewise.machines.calibration import _two_rates
+from sizewise.machines.calibration import attention_rates, calibrate
+from sizewise.machines.detect import detect
 from sizewise.machines.engine_memory import ask_engine, engine_version, read_projection
 from sizewise.machines.engine_run import EngineRun
 from sizewise.machines.probe_models import attention_shape, overhead_shape, weights_shape, write_pure
 from sizewise.machines.stored import save, with_calibration
+from sizewise.machines.takes import evict, fill, mapped_read_rate
 from sizewise.models import catalog
 from sizewise.models.configuration import read_architecture
 from sizewise.prediction.memory import llama_cpp_memory
@@ -104,12 +106,42 @@ def test_probe_models_have_the_sizes_that_show_one_thing() -> None:
     assert engine_version().startswith("xllamacpp ")
 
 
-def test_two_shapes_give_two_rates_and_one_where_the_split_is_not_plausible() -> None:
-    rates = _two_rates([(64.0, 1.0, 64 / 8 + 1 / 4), (128.0, 1.0, 128 / 8 + 1 / 4)], "f16")
-    assert rates == pytest.approx({"f16": 8.0, "f16 cells": 4.0})
-    assert list(_two_rates([(64.0, 1.0, 2.0), (128.0, 1.0, 1.0)], "f16")) == ["f16"]
+def test_three_shapes_give_three_rates_and_a_term_that_costs_nothing_has_none() -> None:
+    amounts = ((64.0, 1.0, 0.25), (128.0, 1.0, 0.25), (64.0, 1.0, 1.0))
+    true = [macs / 8 + cells / 4 + rows / 2 for macs, cells, rows in amounts]
+    rates = attention_rates(list(zip(amounts, true, strict=True)), "f16")
+    assert rates == pytest.approx({"f16": 8.0, "f16 cells": 4.0, "f16 rows": 2.0})
+    flat = attention_rates([(amount, amount[1] / 4) for amount in amounts], "f16")
+    assert flat == pytest.approx({"f16 cells": 4.0})
     with pytest.raises(RuntimeFailure, match="too busy"):
-        _two_rates([(64.0, 1.0, -1.0), (128.0, 1.0, 1.0)], "f16")
+        attention_rates([(amount, -1.0) for amount in amounts], "f16")
+
+
+def test_a_dropped_file_is_read_from_disk_and_filled_files_are_whole(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    write_pure(path, overhead_shape(2), "Q8_0")
+    before = path.stat().st_size
+    fill(path)
+    assert path.stat().st_size == before
+    assert path.stat().st_blocks * 512 >= before
+    with EngineRun(path, context_tokens=256, threads=1) as run:
+        assert run.time(8, 3).step_s > 0
+    if evict(path):
+        assert mapped_read_rate(path) > 0
+
+
+def test_a_short_calibration_measures_what_it_can_and_says_what_it_left_out(tmp_path: Path) -> None:
+    machine = detect()
+    told: list[str] = []
+    found, checks = calibrate(machine, seconds=0.1, threads=1, types=("Q8_0", "Q4_1"), now=5.0, say=told.append)
+    assert found.taken_at == 5.0
+    assert "Q8_0" in found.decode_bytes_per_s
+    assert "Q4_1" in found.decode_bytes_per_s or any(line.startswith("Q4_1: no time") for line in found.rejected)
+    assert checks == ()
+    assert any("check model" in line for line in found.rejected)
+    assert any("foreign" in line or "cores" in line for line in told)
+    path = save(found, machine, tmp_path / "c.json")
+    assert with_calibration(machine, path).calibration == found
 
 
 def test_a_calibration_is_found_again_but_not_on_another_processor(tmp_path: Path) -> None:

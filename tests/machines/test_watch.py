@@ -8,7 +8,7 @@ import pytest
 
 from sizewise.errors import ConfigError
 from sizewise.machines.host import RecordedHost
-from sizewise.machines.load_gate import CpuTimes, fastest, foreign_cores
+from sizewise.machines.load_gate import CpuTimes, foreign_cores, median_of, wait_until_quiet
 from sizewise.machines.prices import api_price, carbon_intensity, cloud_offers
 from sizewise.machines.watch import Watch, free_memory_bytes, guard, package_joules
 
@@ -53,16 +53,26 @@ def test_the_watch_keeps_peaks_of_this_process() -> None:
 
 
 def test_foreign_load_is_what_others_used() -> None:
-    before, after = CpuTimes(wall_s=0, busy_s=0, own_s=0), CpuTimes(wall_s=10, busy_s=15, own_s=14)
+    before, after = CpuTimes(wall_s=0, busy_s=0, own_s=0), CpuTimes(wall_s=10, busy_s=15.02, own_s=14)
     assert foreign_cores(before, after) == pytest.approx(0.1)
     assert foreign_cores(before, before) == 0.0
 
 
-def test_the_fastest_of_several_takes_is_kept() -> None:
+def test_the_median_of_quiet_takes_is_kept_else_the_fastest_and_it_is_said_how_quiet_it_was() -> None:
     values = iter([3.0, 1.0, 2.0])
-    reading = fastest(lambda: next(values), wanted=3, at_most=3)
-    assert reading.seconds <= 3.0
+    reading = median_of(lambda: next(values), wanted=3, at_most=3)
     assert reading.takes == 3
+    if reading.quiet_takes == 3:
+        assert reading.seconds == 2.0
+    elif not reading.quiet_takes:
+        assert reading.seconds == 1.0
+        assert reading.foreign >= 0.1
+
+
+def test_waiting_for_others_ends_at_the_timeout() -> None:
+    waited, foreign = wait_until_quiet(0.0, window_s=0.05)
+    assert 0.05 <= waited < 5
+    assert foreign >= 0
 
 
 def test_prices_have_dates_and_near_names() -> None:

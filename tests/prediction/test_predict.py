@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import exp, hypot, log
 from types import SimpleNamespace
 
 import pytest
@@ -74,16 +75,17 @@ def test_a_type_that_was_not_calibrated_takes_the_nearest_and_widens_the_range(k
     pace = decode_pace(kit.facts({"Q5_K": 10**9}), machine, machine.devices[0], depth=0)
     assert pace is not None
     assert pace.seconds == pytest.approx(0.2, rel=0.01)
-    assert pace.high == pytest.approx(1.3)
+    assert pace.high == pytest.approx(exp(hypot(log(1.2), 0.4)), rel=1e-3)
 
 
-def test_calibrated_prompts_pay_the_head_once(kit: SimpleNamespace) -> None:
+def test_calibrated_prompts_pay_head_and_last_feed_forward_once(kit: SimpleNamespace) -> None:
     facts = kit.facts({"F16": 2 * 10**9})
     machine = kit.machine(calibration=kit.calibration())
     pace = prefill_pace(facts, machine, machine.devices[0], tokens=100)
     assert pace is not None
     attention = 4 * 4 * 128 * (100 * 101 / 2) / 2e9
-    expected = (1e9 - 256_000) * 100 / 20e9 + attention + 0.2 * 256_000 / 1e9 + 4e-5 + 1e-4
+    last = 3 * 256 * 1024
+    expected = (1e9 - 256_000 - last) * 100 / 20e9 + attention + 0.2 * 256_000 / 1e9 + 4e-5 + 1e-4
     assert pace.seconds == pytest.approx(expected, rel=1e-6)
 
 
@@ -100,7 +102,7 @@ def test_loading_is_reading_plus_repacking(kit: SimpleNamespace) -> None:
     facts = kit.facts({"Q4_K": 10**9})
     machine = kit.machine(calibration=kit.calibration())
     cold = load_time(facts, machine, on_gpu=False)
-    assert cold.value == pytest.approx(0.1 + 1000 / 200e3 + 1.0 + 1.0)
+    assert cold.value == pytest.approx(0.1 + 1000 / 200e3 + 1.0 + 0.5 + 1.0)
     assert load_time(facts, machine, on_gpu=False, cold=False).value < cold.value
 
 

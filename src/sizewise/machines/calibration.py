@@ -1,58 +1,47 @@
 """`calibrate()`: what the real engine reaches on this machine, by tensor type; stored, and used by later predictions.
 
 Measured in under a minute: memory bandwidth, the engine's fixed time for a token and a layer, bytes per second of
-decoding and multiply-accumulates per second of prompts for each tensor type, attention at depth, loading. A reading
-that beats the memory (or that others disturbed) is refused, and said so. Does not cover GPUs.
+decoding and multiply-accumulates per second of prompts for each tensor type, attention at depth, loading; then a few
+whole made-up models, from whose errors `prediction.own_errors` learns a correction and the ranges. A reading that
+beats the memory (or that others disturbed) is refused, and said so. Does not cover GPUs.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sizewise.errors import RuntimeFailure
-from sizewise.machines.detect import measure_disk
-from sizewise.machines.engine_run import EngineRun
-from sizewise.machines.load_gate import Reading, fastest
-from sizewise.machines.probe_models import attention_shape, overhead_shape, weights_shape, write_pure
-from sizewise.records import Architecture, Calibration, Machine
+from sizewise.machines.load_gate import FOREIGN_LIMIT, wait_until_quiet
+from sizewise.machines.probe_models import (
+    attention_shape,
+    check_shapes,
+    last_feed_weights,
+    overhead_shape,
+    weights_shape,
+    write_pure,
+)
+from sizewise.machines.takes import Session, both_times, evict, fill, mapped_read_rate, prompt_time, token_time
+from sizewise.models.gguf_writing import write_sparse_gguf
+from sizewise.records import Calibration, CheckReading, Machine
 
-TYPES = ("Q4_K", "Q8_0", "F16", "Q6_K", "Q4_0", "Q5_0", "Q5_K", "Q3_K", "IQ4_XS", "Q2_K", "IQ4_NL", "Q5_1", "Q4_1")
+TYPES = ("Q4_K", "Q8_0", "F16", "Q6_K", "Q5_0", "Q5_K", "Q4_0", "Q3_K", "IQ4_XS", "Q2_K", "IQ4_NL", "Q5_1", "Q4_1")
 """Tensor types, the commonest in files first: what the time budget cuts off is the rarest."""
+_FIRST = 6
+"""Types that are measured before the whole models, which are made of them."""
 _LOADED = ("Q4_K", "Q8_0")
 """Types whose loading is timed: one with a second copy, one without."""
 DRIFT = 0.10
 """What decoding varies by on an unchanged machine from minute to minute (research, 2 cores: 7.7 to 10 %)."""
 _ROOFLINE_SLACK = 1.25
-_PROMPT, _OUTPUT = 128, 24
-_DEEP = 1024
-_ENTRIES = 65536
-
-
-@dataclass(kw_only=True)
-class _Session:
-    """One calibration in progress."""
-
-    folder: Path
-    until: float
-    threads: int | None
-    say: Callable[[str], None]
-    rejected: list[str] = field(default_factory=list)
-    noisy: int = 0
-    engine: str = ""
-
-    def left_s(self) -> float:
-        return self.until - time.monotonic()
-
-    def note(self, what: str, reading: Reading) -> float:
-        if not reading.quiet_takes:
-            self.noisy += 1
-            self.rejected.append(f"{what}: others used the machine in all {reading.takes} takes; the fastest was kept")
-        return reading.seconds
+_PROMPT = 256
+_DEEP, _LESS_DEEP = 1536, 512
+"""Depth of the attention readings; the second where less than half of the time is left."""
+_CHECK_DEPTHS = (256, 1536)
+_ENTRIES = 131072
 
 
 def measure_bandwidth(cores: int, *, megabytes: int = 192, takes: int = 5) -> float:
@@ -71,117 +60,90 @@ def measure_bandwidth(cores: int, *, megabytes: int = 192, takes: int = 5) -> fl
     return best
 
 
-def _token_time(session: _Session, run: EngineRun, what: str, depth: int) -> float:
-    def take() -> float:
-        timing = run.time(depth, _OUTPUT, reuse=True)
-        return timing.decode_s / max(1, timing.decode_tokens)
-
-    return session.note(what, fastest(take, pids=_pids(run), until=session.until))
-
-
-def _prompt_time(session: _Session, run: EngineRun, what: str, tokens: int, takes: int = 2) -> float:
-    def take() -> float:
-        timing = run.time(tokens, 1, first_token=next_token())
-        return timing.prompt_s * tokens / max(1, timing.prompt_tokens)
-
-    next_token = _counter()
-    return session.note(what, fastest(take, pids=_pids(run), wanted=takes, at_most=takes + 2, until=session.until))
-
-
-def _counter() -> Callable[[], int]:
-    state = [10]
-
-    def following() -> int:
-        state[0] = 10 + (state[0] * 5 + 3) % 380
-        return state[0]
-
-    return following
-
-
-def _pids(run: EngineRun) -> tuple[int, ...]:
-    return (run.pid,) if run.pid else ()
-
-
-def _open(session: _Session, name: str, arch: Architecture, type_name: str, context: int, kv: str = "f16") -> EngineRun:
-    path = session.folder / f"{name}.gguf"
-    if not path.exists():
-        write_pure(path, arch, type_name)
-    return EngineRun(path, context_tokens=context, threads=session.threads, kv_type=kv)
-
-
-def _vocabulary_rate(session: _Session, start_s: float) -> float | None:
+def _vocabulary_rate(session: Session, start_s: float) -> float | None:
     """Return vocabulary entries that loading reads a second, from a model that is little else."""
     arch = replace(overhead_shape(2), vocabulary=_ENTRIES)
     loads = []
     for _ in range(2):
-        with _open(session, "vocabulary", arch, "F16", 256) as run:
+        with session.open("vocabulary", arch, "F16", 256) as run:
             loads.append(run.load_s)
     spent = min(loads) - start_s
     return _ENTRIES / spent if spent > 0 else None
 
 
-def _overheads(session: _Session) -> tuple[float, float, float]:
+def _overheads(session: Session) -> tuple[float, float, float]:
     """Return seconds of a token, of a layer, and of loading next to nothing."""
     times, loads = {}, []
     for layers in (4, 32):
-        with _open(session, f"overhead-{layers}", overhead_shape(layers), "F16", 512) as run:
+        with session.open(f"overhead-{layers}", overhead_shape(layers), "F16", 512) as run:
             session.engine = run.engine
             loads.append(run.load_s)
-            times[layers] = _token_time(session, run, "fixed time of a token", 8)
+            times[layers] = token_time(session, run, "fixed time of a token", 8)
     layer = max(0.0, (times[32] - times[4]) / 28)
     return max(0.0, times[4] - 4 * layer), layer, min(loads)
 
 
-def _type_rates(session: _Session, kind: str, token_s: float, layer_s: float) -> tuple[float, float, float, int]:
+def _type_rates(session: Session, kind: str, token_s: float, layer_s: float) -> tuple[float, float, float, int]:
     """Return (bytes/s of decoding, MAC/s of prompts, seconds to load warm, bytes) of one tensor type."""
     arch = weights_shape(4)
     path = session.folder / f"weights-{kind}.gguf"
     size, count = write_pure(path, arch, kind)
-    with EngineRun(path, context_tokens=512, threads=session.threads) as run:
-        fixed = token_s + layer_s * len(arch.layers)
-        token = _token_time(session, run, f"{kind} decode", 8)
-        prompt = _prompt_time(session, run, f"{kind} prompt", _PROMPT)
+    fixed = token_s + layer_s * len(arch.layers)
+    with session.open(f"weights-{kind}", arch, kind, 512) as run:
+        token = token_time(session, run, f"{kind} decode", 8)
+        prompt = prompt_time(session, run, f"{kind} prompt", _PROMPT)
         load = run.load_s
     if kind in _LOADED:  # the first load had to fill the page cache
-        with EngineRun(path, context_tokens=512, threads=session.threads) as run:
+        with session.open(f"weights-{kind}", arch, kind, 512) as run:
             load = run.load_s
-    path.unlink()
-    return size / max(token - fixed, token * 0.2), count * _PROMPT / max(prompt - fixed, prompt * 0.2), load, size
+    if kind != TYPES[0]:
+        path.unlink()
+    done = (count - last_feed_weights(arch)) * _PROMPT
+    return size / max(token - fixed, token * 0.2), done / max(prompt - fixed, prompt * 0.2), load, size
 
 
-def _attention(session: _Session, kv_type: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Return rates of attention while decoding and in prompts: multiply-accumulates and (head, cell) pairs a second."""
-    decode: list[tuple[float, float, float]] = []
-    prompt: list[tuple[float, float, float]] = []
-    for dim in (64, 128):
-        arch = attention_shape(dim)
+def _attention(session: Session, kv_type: str, deep_tokens: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Return rates of attention while decoding and in prompts: multiply-accumulates, (head, cell) pairs, key rows."""
+    decode: list[tuple[tuple[float, float, float], float]] = []
+    prompt: list[tuple[tuple[float, float, float], float]] = []
+    for dim, kv_heads in ((64, 8), (128, 8), (64, 32)):
+        arch, name = attention_shape(dim, kv_heads), f"attention {dim}/{kv_heads} {kv_type}"
         heads, layers = 32, len(arch.layers)
-        with _open(session, f"attention-{dim}", arch, "F16", _DEEP + 64, kv_type) as run:
-            short = _token_time(session, run, f"attention {dim} {kv_type}, shallow", 16)
-            deep = _token_time(session, run, f"attention {dim} {kv_type}, deep", _DEEP)
-            first = _prompt_time(session, run, f"attention {dim} {kv_type}, short prompt", _DEEP // 4)
-            whole = _prompt_time(session, run, f"attention {dim} {kv_type}, long prompt", _DEEP)
-        cells = layers * heads * (_DEEP - 16)
-        decode.append((cells * 2.0 * dim, cells, deep - short))
-        pairs = layers * heads * (_DEEP * _DEEP / 2 - 4 * (_DEEP / 4) ** 2 / 2)
-        prompt.append((pairs * 2.0 * dim, pairs, whole - 4 * first))
-    return _two_rates(decode, kv_type), _two_rates(prompt, kv_type)
+        with session.open(f"attention-{dim}-{kv_heads}", arch, "F16", deep_tokens + 64, kv_type) as run:
+            short = token_time(session, run, f"{name}, shallow", 16)
+            first = prompt_time(session, run, f"{name}, short prompt", deep_tokens // 4, wanted=1)
+            whole, deep = both_times(session, run, f"{name}, deep", deep_tokens)
+        cells = float(layers * (deep_tokens - 16))
+        decode.append(((cells * heads * 2 * dim, cells * heads, cells * kv_heads), deep - short))
+        pairs = layers * (deep_tokens * deep_tokens / 2 - 4 * (deep_tokens / 4) ** 2 / 2)
+        prompt.append(((pairs * heads * 2 * dim, pairs * heads, pairs * kv_heads), whole - 4 * first))
+    return attention_rates(decode, kv_type), attention_rates(prompt, kv_type)
 
 
-def _two_rates(points: list[tuple[float, float, float]], kv_type: str) -> dict[str, float]:
-    """Solve seconds = macs / rate + cells / other rate from two shapes; one rate where the split is not plausible."""
-    (m1, c1, s1), (m2, c2, s2) = points
-    if s1 <= 0 or s2 <= 0:
-        raise RuntimeFailure("attention at depth took no longer than without; the machine was too busy to tell")
-    determinant = m1 * c2 - m2 * c1
-    per_mac, per_cell = (s1 * c2 - s2 * c1) / determinant, (m1 * s2 - m2 * s1) / determinant
-    if per_mac <= 0 or per_cell <= 0:
-        per_mac, per_cell = (s1 + s2) / (m1 + m2), 0.0
-    rates = {kv_type: 1 / per_mac}
-    return rates | ({f"{kv_type} cells": 1 / per_cell} if per_cell else {})
+def attention_rates(points: Sequence[tuple[tuple[float, float, float], float]], kv_type: str) -> dict[str, float]:
+    """Solve seconds = macs / rate + cells / rate + rows / rate, none below 0; `points` are ((macs, cells, rows), s).
+
+    Relative errors count. A term that costs nothing here has no rate in the answer.
+    """
+    import numpy as np
+    from scipy.optimize import nnls
+
+    if any(seconds <= 0 for _, seconds in points):
+        raise RuntimeFailure(
+            "attention at depth took no longer than without; expected the opposite: the machine was too busy to tell. "
+            "Close other programs and run `sizewise calibrate` again"
+        )
+    amounts = np.array([amount for amount, _ in points])
+    scale = amounts.max(axis=0)
+    seconds = np.array([value for _, value in points])
+    solution, _ = nnls(amounts / scale / seconds[:, None], np.ones(len(points)))
+    names = (kv_type, f"{kv_type} cells", f"{kv_type} rows")
+    return {
+        name: float(size / share) for name, size, share in zip(names, scale, solution, strict=True) if share > 1e-12
+    }
 
 
-def _loading(session: _Session, loads: dict[str, tuple[float, int]], start_s: float) -> dict[str, float]:
+def _loading(session: Session, loads: dict[str, tuple[float, int]], start_s: float) -> dict[str, float]:
     """Return bytes per second of loading: from disk, from the page cache, and of the second copy."""
     plain = [(seconds, size) for kind, (seconds, size) in loads.items() if kind == "Q8_0"]
     rates = {}
@@ -198,14 +160,61 @@ def _loading(session: _Session, loads: dict[str, tuple[float, int]], start_s: fl
     return rates
 
 
-def _disk_rate(folder: Path) -> float:
-    """Return bytes per second of reading 64 MiB that were just written, past the page cache."""
+def _disk_rate(folder: Path, megabytes: int = 128) -> float:
+    """Return bytes per second of reading a fresh file past the page cache as the engine reads it, the median of 3."""
     path = folder / "disk.bin"
     with path.open("wb") as file:
-        file.write(os.urandom(64 * 2**20))
-        file.flush()
-        os.fsync(file.fileno())
-    return measure_disk(path, budget_s=1.0)
+        file.truncate(megabytes * 2**20)
+    fill(path)
+    rates = sorted(mapped_read_rate(path) for _ in range(3))
+    path.unlink()
+    return rates[1]
+
+
+def _check(session: Session) -> list[CheckReading]:
+    """Return what whole made-up models take: steps and prompts at two depths, loading cold and warm."""
+    found: list[CheckReading] = []
+    for name, (arch, mix) in check_shapes().items():
+        if session.left_s() <= 0:
+            session.rejected.append(f"check model {name!r}: no time left; ranges come from fewer models and are wider")
+            continue
+
+        def add(quantity: str, depth: int, seconds: float, key: str = name, of: str = mix) -> None:
+            found.append(
+                CheckReading(
+                    name=key,
+                    architecture=check_shapes()[key][0],
+                    mix=of,
+                    quantity=quantity,
+                    depth=depth,
+                    seconds=seconds,
+                )
+            )
+
+        path = session.folder / f"check-{name}.gguf"
+        write_sparse_gguf(path, arch, mix)
+        fill(path)
+        cold = evict(path)
+        with session.open(f"check-{name}", arch, mix, 512) as run:  # fills the page cache
+            if cold:
+                add("load cold", 0, run.load_s)
+        with session.open(f"check-{name}", arch, mix, max(_CHECK_DEPTHS) + 64) as run:
+            add("load", 0, run.load_s)
+            for depth in _CHECK_DEPTHS:
+                wanted = 3 if depth < 1024 else 1
+                prompt, step = both_times(session, run, f"check model {name!r} at {depth}", depth, wanted=wanted)
+                add("prefill", depth, prompt)
+                add("decode", depth, step)
+        path.unlink()
+    return found
+
+
+def _again(session: Session, kind: str, token_s: float, layer_s: float, before: float) -> float:
+    """Return by how much the decode rate of a type, measured again at the end, differs from `before` (a ratio)."""
+    if session.left_s() <= 0:
+        return 0.0
+    rate, _, _, _ = _type_rates(session, kind, token_s, layer_s)
+    return max(rate, before) / min(rate, before) - 1
 
 
 def calibrate(
@@ -214,53 +223,66 @@ def calibrate(
     seconds: float = 55.0,
     threads: int | None = None,
     types: tuple[str, ...] = TYPES,
+    wait_s: float = 0.0,
     now: float,
     say: Callable[[str], None] = lambda _: None,
-) -> Calibration:
-    """Return what the engine reaches here; `now` is the time to note, `say` hears what is being measured.
+) -> tuple[Calibration, tuple[CheckReading, ...]]:
+    """Return what the engine reaches here, and what whole models took; `now` is the time to note.
 
-    Stops taking new types when `seconds` are over; what was not reached is told in `rejected`. Raises RuntimeFailure
-    when the engine is missing or cannot run at all.
+    Waits up to `wait_s` for others to be idle first. Stops taking new types when `seconds` are over; what was not
+    reached is told in `rejected`. `say` hears what is being measured. The ranges in the answer are wide:
+    `prediction.own_errors.with_own_errors` learns them from the whole models. Raises RuntimeFailure when the engine
+    is missing or cannot run at all.
     """
     cores = max(1, round(machine.cpu_cores))
+    waited, foreign = wait_until_quiet(wait_s)
+    say(f"others use {foreign:.2f} cores (quiet: under {FOREIGN_LIMIT}){f', waited {waited:.0f} s' if wait_s else ''}")
     bandwidth = measure_bandwidth(cores)
     with tempfile.TemporaryDirectory(prefix="sizewise-calibrate-") as work:
-        session = _Session(folder=Path(work), until=time.monotonic() + seconds, threads=threads, say=say)
+        session = Session(folder=Path(work), until=time.monotonic() + seconds, threads=threads, say=say)
         say(f"memory reads {bandwidth / 1e9:.1f} GB/s with {cores} threads")
         token_s, layer_s, start_s = _overheads(session)
         entries = _vocabulary_rate(session, start_s)
         say(f"fixed time {token_s * 1e3:.2f} ms a token, {layer_s * 1e6:.0f} µs a layer")
-        decode_rates, prompt_rates = _attention(session, "f16")
-        decode, prefill, loads = _all_types(session, types, token_s, layer_s, bandwidth)
+        decode, prefill, loads = _types(session, types[:_FIRST], token_s, layer_s, bandwidth)
+        depth = _DEEP if session.left_s() > seconds / 2 else _LESS_DEEP
+        decode_rates, prompt_rates = _attention(session, "f16", depth)
+        say(f"attention at depth {depth}: done")
+        checks = _check(session)
+        say(f"{len({check.name for check in checks})} whole models: done")
+        first = next(iter(decode))
+        drift = _again(session, first, token_s, layer_s, decode[first])
+        more = _types(session, types[_FIRST:], token_s, layer_s, bandwidth)
         rates = _loading(session, loads, start_s) | ({"vocabulary": entries} if entries else {})
-        engine, rejected, noisy = session.engine, tuple(session.rejected), session.noisy
-    half = DRIFT + (0.25 if noisy else 0.0)
-    return Calibration(
-        engine=engine,
+    calibration = Calibration(
+        engine=session.engine,
         threads=threads or cores,
         taken_at=now,
         bandwidth_bytes_per_s=bandwidth,
-        decode_bytes_per_s=decode,
-        prefill_macs_per_s=prefill,
+        decode_bytes_per_s=decode | more[0],
+        prefill_macs_per_s=prefill | more[1],
         attention_decode_macs_per_s=decode_rates,
         attention_prefill_macs_per_s=prompt_rates,
         token_overhead_s=token_s,
         layer_overhead_s=layer_s,
         load_bytes_per_s=rates,
         load_overhead_s=start_s,
-        residual={"decode": 0.12 + half, "prefill": 0.15 + half, "load": 0.4 + half},
-        rejected=rejected,
+        residual={"decode": 0.5, "prefill": 0.5, "load": 0.8, "load cold": 1.5},
+        drift=max(DRIFT, drift),
+        rejected=tuple(session.rejected),
     )
+    say(f"{session.readings - session.noisy} of {session.readings} readings were quiet; drift {drift:.0%}")
+    return calibration, tuple(checks)
 
 
-def _all_types(
-    session: _Session, types: tuple[str, ...], token_s: float, layer_s: float, bandwidth: float
+def _types(
+    session: Session, types: tuple[str, ...], token_s: float, layer_s: float, bandwidth: float
 ) -> tuple[dict[str, float], dict[str, float], dict[str, tuple[float, int]]]:
     decode: dict[str, float] = {}
     prefill: dict[str, float] = {}
     loads: dict[str, tuple[float, int]] = {}
     for kind in types:
-        if session.left_s() <= 0 and decode:
+        if session.left_s() <= 0 and (decode or kind not in TYPES[:_FIRST]):
             session.rejected.append(f"{kind}: no time left; predictions use the type with the nearest bits")
             continue
         rate, macs, load_s, size = _type_rates(session, kind, token_s, layer_s)

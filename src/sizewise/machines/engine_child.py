@@ -62,13 +62,15 @@ def _resident_bytes() -> int:
 
 def _ask(server: Any, request: dict[str, Any]) -> dict[str, Any]:
     last: dict[str, Any] = {}
+    started = time.monotonic()
 
     def on_chunk(chunk: dict[str, Any]) -> bool:
+        last.setdefault("first_s", time.monotonic() - started)
         last.update(chunk)
         return False
 
     server.handle_completions(request, on_chunk)
-    return {"timings": last.get("timings", {}), "error": last.get("error")}
+    return {"timings": last.get("timings", {}), "error": last.get("error"), "first_s": last.get("first_s")}
 
 
 def main() -> None:

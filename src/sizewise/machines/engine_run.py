@@ -29,6 +29,17 @@ class Timing:
     prompt_s: float
     decode_tokens: int
     decode_s: float
+    first_token_s: float
+    """From the request to its first streamed piece, by the wall clock."""
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of one decode step: the first token comes with the prompt, so n tokens are n - 1 steps.
+
+        >>> Timing(prompt_tokens=8, prompt_s=1.0, decode_tokens=5, decode_s=2.0, first_token_s=1.0).step_s
+        0.5
+        """
+        return self.decode_s / max(1, self.decode_tokens - 1)
 
 
 class EngineRun:
@@ -133,4 +144,5 @@ class EngineRun:
             prompt_s=own["prompt_ms"] / 1000,
             decode_tokens=own["predicted_n"],
             decode_s=own["predicted_ms"] / 1000,
+            first_token_s=reply["first_s"],
         )

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from math import prod
 
-from sizewise.errors import ConfigError
+from sizewise.errors import ConfigError, UnknownFact
 from sizewise.models.file_layout import file_tensors
 from sizewise.models.ggml import TYPES, tensor_bytes
 from sizewise.models.mixes import DEFAULT_TYPES, Recipe, category, converted_type, quantizable
@@ -65,6 +65,11 @@ def _order(tensor: Tensor) -> tuple[int, str]:
 
 
 def _recipe(arch: Architecture, mix: str, found: list[Tensor], imatrix: bool) -> Recipe:
+    if not arch.layers:
+        raise UnknownFact(
+            f"a {arch.family} architecture without layers; expected at least one, since llama.cpp picks a tensor's type "
+            "by its layer. Check the number of layers in the model's configuration"
+        )
     first = arch.layers[0].attention
     experts = max((layer.experts.count for layer in arch.layers if layer.experts), default=0)
     attends = [layer.attention for layer in arch.layers if layer.attention]

@@ -33,6 +33,8 @@ class AttentionGroup:
     macs_per_cell: int
     """Multiply-accumulates of one layer for one query and one cached token: scores and weighted sum, all heads."""
     heads: int
+    kv_heads: int
+    """Rows of keys that one cached token has; 1 where all heads share one."""
     row_elements: tuple[int, int]
     """Elements of keys and of values that one token adds to one layer's cache; 0 where an earlier layer's is read."""
     window: int | None
@@ -61,6 +63,8 @@ class ShapeFacts:
     """Widest query heads together."""
     heads: int
     expert_weights: int
+    feed_macs: float
+    """Multiply-accumulates of one token in feed-forwards and used experts, all layers."""
 
     @property
     def head_macs(self) -> float:
@@ -95,7 +99,14 @@ def _attention_group(family: str, attention: Attention, layers: int) -> Attentio
         macs = attention.heads * (attention.head_dim + attention.value_dim)
         row = (attention.kv_heads * attention.head_dim, attention.kv_heads * attention.value_dim)
     window = attention.window if family in LLAMA_CPP_WINDOWS else None
-    return AttentionGroup(layers=layers, macs_per_cell=macs, heads=attention.heads, row_elements=row, window=window)
+    return AttentionGroup(
+        layers=layers,
+        macs_per_cell=macs,
+        heads=attention.heads,
+        kv_heads=1 if attention.latent else max(1, attention.kv_heads),
+        row_elements=row,
+        window=window,
+    )
 
 
 def _expert_weights(layer: Layer, hidden: int) -> int:
@@ -103,6 +114,16 @@ def _expert_weights(layer: Layer, hidden: int) -> int:
     if experts is None:
         return 0
     return experts.count * (experts.latent_dim or hidden) * experts.width * (3 if experts.gated else 2)
+
+
+def _feed_macs(layer: Layer, hidden: int) -> float:
+    """Return the multiply-accumulates of one token in a layer's feed-forward and its used experts."""
+    feed, experts = layer.feed_forward, layer.experts
+    macs = hidden * feed.width * (3 if feed.gated else 2) if feed else 0
+    if experts is None:
+        return float(macs)
+    routed = _expert_weights(layer, hidden) * min(1.0, experts.used / experts.count)
+    return macs + routed + hidden * experts.shared_width * (3 if experts.gated else 2)
 
 
 def shape_facts(
@@ -133,6 +154,7 @@ def shape_facts(
         inner_width=max((attention.heads * attention.head_dim for attention in attends), default=0),
         heads=max((attention.heads for attention in attends), default=0),
         expert_weights=sum(count * _expert_weights(layer, hidden) for layer, count in kinds),
+        feed_macs=sum(count * _feed_macs(layer, hidden) for layer, count in kinds),
     )
 
 
@@ -204,6 +226,14 @@ def head_cells(shape: ShapeFacts, depth: float) -> float:
     )
 
 
+def cache_rows(shape: ShapeFacts, depth: float) -> float:
+    """Return how many (key head, cached token) rows one query fetches, all layers."""
+    return sum(
+        group.layers * group.kv_heads * (depth if group.window is None else min(depth, group.window))
+        for group in shape.attention
+    )
+
+
 def prompt_cells(group: AttentionGroup, start: float, tokens: float) -> float:
     """Return the cells that a prompt of `tokens` after `start` cached ones looks at in one layer, causally."""
     full = tokens * start + tokens * (tokens + 1) / 2
@@ -221,3 +251,8 @@ def prompt_attention_macs(shape: ShapeFacts, start: float, tokens: float) -> flo
 def prompt_head_cells(shape: ShapeFacts, start: float, tokens: float) -> float:
     """Return the (head, cached token) pairs of a whole prompt, all layers."""
     return sum(group.layers * group.heads * prompt_cells(group, start, tokens) for group in shape.attention)
+
+
+def prompt_cache_rows(shape: ShapeFacts, start: float, tokens: float) -> float:
+    """Return the (key head, cached token) rows that a whole prompt fetches, each of its tokens anew, all layers."""
+    return sum(group.layers * group.kv_heads * prompt_cells(group, start, tokens) for group in shape.attention)

@@ -43,6 +43,7 @@ class Speeds:
     step: Pace
     """One decode step at the middle of the answer, `concurrency` sequences in it."""
     prompt: Pace
+    """Until the first token is there."""
 
 
 def facts_of(model: Model, quantization: str | None) -> ModelFacts:
@@ -130,7 +131,7 @@ def _served(facts: ModelFacts, placement: Placement, plan: Plan, workload: Workl
         detail=detail, bottleneck=Bottleneck.BANDWIDTH,
     )  # fmt: skip
     low, high = 1 / own["ttft_range"][1], 1 / own["ttft_range"][0]
-    prompt = replace(step, seconds=max(ttft - tpot, 1e-4), low=low, high=high, bottleneck=Bottleneck.COMPUTE)
+    prompt = replace(step, seconds=max(ttft, 1e-4), low=low, high=high, bottleneck=Bottleneck.COMPUTE)
     return Speeds(step=step, prompt=prompt)
 
 
@@ -157,12 +158,11 @@ def _rate(pace: Pace, count: float) -> Estimate:
     )
 
 
-def _time(pace: Pace, seconds: float | None = None) -> Estimate:
-    value = pace.seconds if seconds is None else seconds
+def _time(pace: Pace) -> Estimate:
     return Estimate(
-        value=value,
-        low=value / pace.high,
-        high=value / pace.low,
+        value=pace.seconds,
+        low=pace.seconds / pace.high,
+        high=pace.seconds / pace.low,
         source=pace.source,
         detail=f"90 % range, {pace.detail}",
     )
@@ -273,7 +273,7 @@ def describe(
     if found is None:
         return replace(base, assumptions=(*base.assumptions, "the device's bandwidth is not known: no speed is given"))
     step, prompt = found.step, found.prompt
-    ttft = _time(prompt, prompt.seconds + step.seconds)
+    ttft = _time(prompt)  # the first token comes with the prompt's own step
     answer = _answer(ttft, step, workload.output_tokens)
     drawn = power(machine, tuple(device for device, _ in placement.shares), step.bottleneck)
     joules = answer_energy(drawn, answer, concurrency=workload.concurrency) if drawn else None

@@ -81,7 +81,7 @@ def _judge(mix: str, facts: ModelFacts, machine: Machine, demand: Demand) -> Jud
     rate = answer = None
     if found is not None:
         rate = 1 / found.step.seconds
-        answer = found.prompt.seconds + demand.workload.output_tokens * found.step.seconds
+        answer = found.prompt.seconds + (demand.workload.output_tokens - 1) * found.step.seconds
     return Judged(mix=mix, facts=facts, placement=placement, decode_tokens_per_s=rate, answer_s=answer)
 
 

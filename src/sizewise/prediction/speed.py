@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import exp, hypot, log, log2
 
 from sizewise.prediction.constants import decode_constants, decode_range, device_class, fitted
 from sizewise.prediction.facts import (
@@ -16,8 +17,10 @@ from sizewise.prediction.facts import (
     ModelFacts,
     attention_macs,
     cache_read_bytes,
+    cache_rows,
     head_cells,
     prompt_attention_macs,
+    prompt_cache_rows,
     prompt_head_cells,
 )
 from sizewise.records import Bottleneck, Calibration, Device, Machine, Source
@@ -77,42 +80,74 @@ def batch_read_bytes(facts: ModelFacts, batch: float) -> float:
     return facts.read_bytes + max(0.0, grown - routed)
 
 
+def _family(kind: str) -> str:
+    """Return the family of a tensor type: types of one share their layout and kernels.
+
+    >>> _family("Q5_K"), _family("Q5_0"), _family("IQ4_XS")
+    ('K', '0', 'I')
+    """
+    return "I" if kind.startswith("IQ") else kind.rpartition("_")[2] if kind.startswith("Q") else kind
+
+
 def _rate(rates: Mapping[str, float], kind: str) -> tuple[float, bool]:
-    """Return the measured rate of a tensor type, else that of the type with the nearest bits; False says "else"."""
+    """Return the measured rate of a tensor type, else that of the nearest of its family; False says "else"."""
     if kind in rates:
         return rates[kind], True
-    bits = TYPE_BITS.get(kind, 8.0)
-    return rates[min(rates, key=lambda known: abs(TYPE_BITS.get(known, 8.0) - bits))], False
+    bits, family = TYPE_BITS.get(kind, 8.0), _family(kind)
+    near = [known for known in rates if _family(known) == family] or list(rates)
+    return rates[min(near, key=lambda known: abs(TYPE_BITS.get(known, 8.0) - bits))], False
 
 
-def _attention_s(rates: Mapping[str, float], kv_type: str, macs: float, cells: float) -> float:
-    """Return seconds of attention: multiply-accumulates, and what each (head, cached token) pair costs besides."""
-    kind = kv_type if kv_type in rates else "f16"
-    if kind not in rates:
+def _attention_s(rates: Mapping[str, float], kv_type: str, macs: float, cells: float, rows: float) -> float:
+    """Return seconds of attention: multiply-accumulates, (head, cached token) pairs, rows of keys to fetch."""
+    kind = kv_type if any(name.split()[0] == kv_type for name in rates) else "f16"
+    amounts = {kind: macs, f"{kind} cells": cells, f"{kind} rows": rows}
+    return sum(amount / rates[name] for name, amount in amounts.items() if rates.get(name))
+
+
+def _deeper(own: Calibration, depth: float, share: float) -> float:
+    """Return by how much (a logarithm) a range grows because no whole model was timed at this depth.
+
+    Attention's cost for a cached token moves by up to a quarter per doubling as the cache outgrows the processor's.
+    """
+    if not own.checked_depth or depth <= own.checked_depth:
         return 0.0
-    per_cell = rates.get(f"{kind} cells")
-    return macs / rates[kind] + (cells / per_cell if per_cell else 0.0)
+    return 0.25 * share * log2(depth / own.checked_depth)
+
+
+def _half(own: Calibration, quantity: str, depth: float, attention: float, borrowed: float) -> float:
+    """Return the half width of a range as a ratio: own errors, depth, and types whose rate was borrowed from another.
+
+    `attention` and `borrowed` are shares of the predicted time.
+    """
+    return exp(hypot(log(1 + own.residual.get(quantity, 0.5)), _deeper(own, depth, attention), 0.4 * borrowed)) - 1
 
 
 def _calibrated_decode(facts: ModelFacts, own: Calibration, depth: float, kv_type: str, batch: float) -> Pace:
     growth = batch_read_bytes(facts, batch) / facts.read_bytes
-    weights, exact = 0.0, True
+    weights = borrowed = 0.0
     for kind, size in facts.read.items():
         if kind == "F32":
             continue
         rate, known = _rate(own.decode_bytes_per_s, kind)
         macs, _ = _rate(own.prefill_macs_per_s, kind)
-        weights += max(size * growth / rate, batch * facts.macs.get(kind, 0.0) / macs)
-        exact = exact and known
+        seconds = max(size * growth / rate, batch * facts.macs.get(kind, 0.0) / macs)
+        weights += seconds
+        borrowed += 0.0 if known else seconds
     attention = batch * _attention_s(
-        own.attention_decode_macs_per_s, kv_type, attention_macs(facts.shape, depth), head_cells(facts.shape, depth)
+        own.attention_decode_macs_per_s,
+        kv_type,
+        attention_macs(facts.shape, depth),
+        head_cells(facts.shape, depth),
+        cache_rows(facts.shape, depth),
     )
     fixed = own.token_overhead_s * batch + own.layer_overhead_s * facts.shape.layers
-    half = own.residual.get("decode", 0.15) * (1.0 if exact else 1.5)
+    seconds = weights + attention + fixed
+    half = _half(own, "decode", depth, attention / seconds, borrowed / seconds) if seconds else 0.5
     parts = {Bottleneck.BANDWIDTH: weights, Bottleneck.COMPUTE: attention, Bottleneck.OVERHEAD: fixed}
-    detail = "calibrated on this machine" if exact else "calibrated on this machine, nearest tensor type"
+    detail = "calibrated on this machine" + (", nearest tensor type" if borrowed else "")
     return Pace(
-        seconds=weights + attention + fixed,
+        seconds=seconds * own.correction.get("decode", 1.0),
         low=1 / (1 + half),
         high=1 + half,
         source=Source.PREDICTED,
@@ -208,27 +243,46 @@ def prefill_rate(device: Device) -> tuple[float, float, float]:
     return (device.bandwidth_bytes_per_s or 0.0) * known["value"], known["low"] ** widen, known["high"] ** widen
 
 
+def _kept_of_prompt(facts: ModelFacts) -> float:
+    """Return the share of a prompt's matrix products that llama.cpp does: the last layer's feed-forward sees one token.
+
+    After its last attention it goes on with the tokens whose output is wanted; seen on models of 1 to 5 layers.
+    """
+    inner = facts.total_macs - facts.shape.head_macs
+    return max(0.0, 1 - facts.shape.feed_macs / max(1, facts.shape.layers) / inner) if inner > 0 else 1.0
+
+
 def _calibrated_prefill(facts: ModelFacts, own: Calibration, tokens: int, start: float, kv_type: str) -> Pace:
-    seconds, head = 0.0, facts.shape.head_macs
+    seconds = borrowed = 0.0
+    head = facts.shape.head_macs
     types = dict(facts.macs)
     head_type = max(types, key=lambda kind: TYPE_BITS.get(kind, 8.0) if types[kind] >= head else 0.0) if types else ""
+    kept = _kept_of_prompt(facts)
     for kind, macs in types.items():
-        rate, _ = _rate(own.prefill_macs_per_s, kind)
+        rate, known = _rate(own.prefill_macs_per_s, kind)
         inner = macs - head if kind == head_type else macs
-        seconds += max(0.0, inner) * tokens / rate
-    macs, cells = prompt_attention_macs(facts.shape, start, tokens), prompt_head_cells(facts.shape, start, tokens)
-    seconds += _attention_s(own.attention_prefill_macs_per_s, kv_type, macs, cells)
+        seconds += max(0.0, inner) * kept * tokens / rate
+        borrowed += 0.0 if known else max(0.0, inner) * kept * tokens / rate
+    attention = _attention_s(
+        own.attention_prefill_macs_per_s,
+        kv_type,
+        prompt_attention_macs(facts.shape, start, tokens),
+        prompt_head_cells(facts.shape, start, tokens),
+        prompt_cache_rows(facts.shape, start, tokens),
+    )
+    seconds += attention
     steps = -(-tokens // MICRO_BATCH)
     weights = sum(size / _rate(own.decode_bytes_per_s, kind)[0] for kind, size in facts.read.items() if kind != "F32")
     once = weights * min(1.0, head / max(facts.total_macs, 1.0))
     seconds = max(seconds, weights * steps * 0.5) + once + own.layer_overhead_s * facts.shape.layers * steps
-    half = own.residual.get("prefill", 0.2)
+    seconds += own.token_overhead_s
+    half = _half(own, "prefill", start + tokens, attention / seconds, borrowed / seconds) if seconds else 0.5
     return Pace(
-        seconds=seconds + own.token_overhead_s,
+        seconds=seconds * own.correction.get("prefill", 1.0),
         low=1 / (1 + half),
         high=1 + half,
         source=Source.PREDICTED,
-        detail="calibrated on this machine",
+        detail="calibrated on this machine" + (", nearest tensor type" if borrowed else ""),
         bottleneck=Bottleneck.COMPUTE,
     )
 
