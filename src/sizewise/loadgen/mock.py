@@ -4,6 +4,9 @@ Streams OpenAI-style answers of a set length at set gaps, logs when it received 
 each token (monotonic clock, shared with the client on one machine), and can misbehave on purpose. It runs in
 its own process (`python -m sizewise.loadgen.mock '{"tokens": 16}'`, behaviour as JSON), prints the port as its
 first line and the log as JSON lines when its input is closed. It does not cover: TLS, HTTP/2, real tokenizing.
+
+Why there is also `sizewise.testing.mock_server`: that one answers what it is asked (prompts, stops, lengths), this
+one only keeps time, at a fraction of the CPU. What both need (`HEAD`, `chunk`, `Slots`) is here.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import os
 import random
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from time import monotonic
@@ -23,7 +26,8 @@ from typing import Any, cast
 
 from sizewise.errors import RuntimeFailure
 
-_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+"""Head of a streamed answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,21 +64,58 @@ class Truth:
     written_s: list[float] = field(default_factory=list)
 
 
-def _chunk(payload: bytes) -> bytes:
+def chunk(payload: bytes) -> bytes:
+    """Return the bytes as one chunk of a chunked body.
+
+    >>> chunk(b"hello")
+    b'5\\r\\nhello\\r\\n'
+    """
     return b"%x\r\n%s\r\n" % (len(payload), payload)
+
+
+def json_reply(value: Any) -> bytes:
+    """Return a whole HTTP response with this JSON."""
+    body = json.dumps(value).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
+class Slots:
+    """Serves so many requests at once, the others first-in first-out; 0 is no limit."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._waiting: deque[Callable[[], bool]] = deque()
+        self.busy = 0
+
+    def enter(self, serve: Callable[[], bool]) -> None:
+        """Serve now where a slot is free, else when one becomes free. `serve` says False when nobody waits any more."""
+        self._waiting.append(serve)
+        self._fill()
+
+    def leave(self) -> None:
+        """Give a slot back."""
+        self.busy -= 1
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._waiting and (not self._count or self.busy < self._count):
+            self.busy += 1
+            if not self._waiting.popleft()():
+                self.busy -= 1
 
 
 def _token_event() -> bytes:
     event = {"id": "mock", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": " ok"}}]}
-    return _chunk(b"data: " + json.dumps(event).encode() + b"\n\n")
+    return chunk(b"data: " + json.dumps(event).encode() + b"\n\n")
 
 
 def _end_events(input_tokens: int, output_tokens: int, *, usage: bool) -> bytes:
     out = b""
     if usage:
         counts = {"prompt_tokens": input_tokens, "completion_tokens": output_tokens}
-        out += _chunk(b"data: " + json.dumps({"choices": [], "usage": counts}).encode() + b"\n\n")
-    return out + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+        out += chunk(b"data: " + json.dumps({"choices": [], "usage": counts}).encode() + b"\n\n")
+    return out + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
 class _Server:
@@ -85,25 +126,8 @@ class _Server:
         self.loop = asyncio.get_running_loop()
         self.rng = random.Random(behaviour.seed)
         self.log: list[Truth] = []
-        self.busy = 0
-        self.queue: deque[_Peer] = deque()
+        self.slots = Slots(behaviour.slots)
         self.token = _token_event()
-
-    def enter(self, peer: _Peer) -> None:
-        if self.behaviour.slots and self.busy >= self.behaviour.slots:
-            self.queue.append(peer)
-            return
-        self.busy += 1
-        peer.begin()
-
-    def leave(self) -> None:
-        self.busy -= 1
-        while self.queue:
-            peer = self.queue.popleft()
-            if peer.alive:
-                self.busy += 1
-                peer.begin()
-                return
 
 
 class _Peer(asyncio.Protocol):
@@ -124,7 +148,7 @@ class _Peer(asyncio.Protocol):
         self.alive = False
         if self.serving:
             self.serving = False
-            self.server.leave()
+            self.server.slots.leave()
 
     def data_received(self, data: bytes) -> None:
         now = monotonic()
@@ -148,10 +172,7 @@ class _Peer(asyncio.Protocol):
         self._answer(body)
 
     def _get(self) -> None:
-        body = json.dumps({"data": [{"id": "mock"}]}).encode()
-        self.transport.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-        )
+        self.transport.write(json_reply({"data": [{"id": "mock"}]}))
 
     def _answer(self, body: bytes) -> None:
         server, how = self.server, self.server.behaviour
@@ -172,12 +193,15 @@ class _Peer(asyncio.Protocol):
         stalled = how.stall_share and server.rng.random() < how.stall_share
         self.stall_at = how.tokens // 2 if stalled else -1
         self.input_tokens = len(body) // 4
-        server.enter(self)
+        server.slots.enter(self.begin)
 
-    def begin(self) -> None:
+    def begin(self) -> bool:
+        if not self.alive:
+            return False
         self.serving = True
         self.at_s = monotonic() + self.server.behaviour.ttft_s
         self.server.loop.call_later(self.server.behaviour.ttft_s, self._write)
+        return True
 
     def _write(self) -> None:
         if not self.alive:
@@ -185,7 +209,7 @@ class _Peer(asyncio.Protocol):
         written = self.truth.written_s
         how = self.server.behaviour
         written.append(monotonic())
-        self.transport.write(_HEAD + self.server.token if len(written) == 1 else self.server.token)
+        self.transport.write(HEAD + self.server.token if len(written) == 1 else self.server.token)
         count = len(written)
         if count >= abs(self.tokens):
             self._end(count)
@@ -196,7 +220,7 @@ class _Peer(asyncio.Protocol):
     def _end(self, count: int) -> None:
         how = self.server.behaviour
         self.serving = False
-        self.server.leave()
+        self.server.slots.leave()
         if self.tokens < 0:
             self.transport.close()
             return

@@ -18,6 +18,9 @@ as its first line and ends with its stdin. `GET /truth` gives the write times as
 With `slots`, requests wait first-in first-out for a free slot, as in a server with a fixed batch: service
 time of one answer is `ttft_s + (tokens - 1) * gap_s`, so queueing theory says what a load test must see.
 Routes: /v1/chat/completions, /v1/completions (streamed or not), /v1/models. Does not check anything.
+
+Why there is also `sizewise.loadgen.mock`: that one only keeps time, cheaply enough for the client's audit of
+itself, and misbehaves on purpose; this one answers what it is asked.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self, cast
+
+from sizewise.loadgen.mock import HEAD, Slots, chunk, json_reply
 
 MODEL = "mock"
 
@@ -84,8 +89,7 @@ class MockServer:
         self.arrivals: dict[str, float] = {}
         """Prompt -> monotonic seconds at which the request was complete."""
         self.requests = 0
-        self.busy = 0
-        self.waiting: deque[Callable[[], None]] = deque()
+        self.slots = Slots(self.plan.slots or 0)
         self.url = ""
         self._server: asyncio.Server | None = None
 
@@ -107,20 +111,10 @@ class MockServer:
     async def __aexit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
 
-    def enter(self, serve: Callable[[], None]) -> None:
-        """Serve now where a slot is free, else when one becomes free."""
-        if self.plan.slots is None or self.busy < self.plan.slots:
-            self.busy += 1
-            serve()
-        else:
-            self.waiting.append(serve)
-
-    def leave(self) -> None:
-        """Give a slot back."""
-        if self.waiting:
-            self.waiting.popleft()()
-        else:
-            self.busy -= 1
+    @property
+    def busy(self) -> int:
+        """Return how many answers are being given."""
+        return self.slots.busy
 
 
 class _Connection(asyncio.Protocol):
@@ -157,7 +151,7 @@ class _Connection(asyncio.Protocol):
             prompt = request["messages"][-1]["content"] if chat else request["prompt"]
             if server.plan.keep_truth:
                 server.arrivals[prompt] = time.monotonic()
-            server.enter(lambda: self._serve(request, prompt, chat))
+            server.slots.enter(lambda: self._serve(request, prompt, chat))
         elif path == b"/truth":
             self._json({"truth": server.truth, "arrivals": server.arrivals, "requests": server.requests})
         elif path == b"/forget":
@@ -168,12 +162,11 @@ class _Connection(asyncio.Protocol):
             self._json({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
     def _json(self, value: Any) -> None:
-        body = json.dumps(value).encode()
-        self._transport.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-        )
+        self._transport.write(json_reply(value))
 
-    def _serve(self, request: dict[str, Any], prompt: str, chat: bool) -> None:
+    def _serve(self, request: dict[str, Any], prompt: str, chat: bool) -> bool:
+        if self._transport.is_closing():
+            return False
         plan = self._server.plan
         pieces = self._server.answer(prompt, plan.tokens)
         for mark in request.get("stop") or ():
@@ -188,27 +181,28 @@ class _Connection(asyncio.Protocol):
             self._loop.call_later(
                 plan.ttft_s + plan.gap_s * max(0, len(pieces) - 1), self._whole, pieces, stop, usage, chat
             )
-            return
+            return True
         events = [_event(piece, chat) for piece in pieces]
-        tail = _event(None, chat, stop) + _chunk(b"data: " + _dump({"choices": [], "usage": usage}) + b"\n\n")
-        tail += _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+        tail = _event(None, chat, stop) + chunk(b"data: " + _dump({"choices": [], "usage": usage}) + b"\n\n")
+        tail += chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
         if self._server.plan.keep_truth:
             self._server.truth[prompt] = []
         if plan.ttft_s == 0 and plan.gap_s == 0:
             if self._server.plan.keep_truth:
                 self._server.truth[prompt] = [time.monotonic()] * len(events)
-            self._transport.write(_HEAD + b"".join(events) + tail)
-            self._server.leave()
+            self._transport.write(HEAD + b"".join(events) + tail)
+            self._loop.call_soon(self._server.slots.leave)
         else:
-            self._transport.write(_HEAD)
+            self._transport.write(HEAD)
             self._next(self._loop.time() + plan.ttft_s, prompt, deque(events), tail)
+        return True
 
     def _next(self, due: float, prompt: str, events: deque[bytes], tail: bytes) -> None:
         self._loop.call_at(due, self._write, due, prompt, events, tail)
 
     def _write(self, due: float, prompt: str, events: deque[bytes], tail: bytes) -> None:
         if self._transport.is_closing():
-            self._server.leave()
+            self._server.slots.leave()
             return
         if events:
             if self._server.plan.keep_truth:
@@ -218,7 +212,7 @@ class _Connection(asyncio.Protocol):
             self._next(due + self._server.plan.gap_s, prompt, events, tail)
         else:
             self._transport.write(tail)
-            self._server.leave()
+            self._server.slots.leave()
 
     def _whole(self, pieces: list[str], stop: str, usage: dict[str, int], chat: bool) -> None:
         text = "".join(pieces)
@@ -227,18 +221,11 @@ class _Connection(asyncio.Protocol):
         form = "chat.completion" if chat else "text_completion"
         whole = {"id": "mock", "object": form, "created": int(time.time()), "model": MODEL, "choices": [choice]}
         self._json({**whole, "usage": usage})
-        self._server.leave()
-
-
-_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self._server.slots.leave()
 
 
 def _dump(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 def _event(piece: str | None, chat: bool, stop: str | None = None) -> bytes:
@@ -248,7 +235,7 @@ def _event(piece: str | None, chat: bool, stop: str | None = None) -> bytes:
     else:
         choice["text"] = piece or ""
     form = "chat.completion.chunk" if chat else "text_completion"
-    return _chunk(b"data: " + _dump({"id": "mock", "object": form, "model": MODEL, "choices": [choice]}) + b"\n\n")
+    return chunk(b"data: " + _dump({"id": "mock", "object": form, "model": MODEL, "choices": [choice]}) + b"\n\n")
 
 
 class MockProcess:
