@@ -15,8 +15,8 @@ from sizewise.records import Budget, Candidate, Machine, Skipped, Study, TaskRef
 from sizewise.store.database import Store
 from sizewise.study.asking import Asker
 from sizewise.study.events import Event, OnEvent, silent
-from sizewise.study.preparing import Prepared, facts, prepare
-from sizewise.study.recipe import load_tasks
+from sizewise.study.preparing import Prepared, prepare
+from sizewise.study.recipe import load_tasks, store_outset
 from sizewise.study.residency import Residency
 from sizewise.tasks.base import Task
 
@@ -56,13 +56,7 @@ async def ask_all(
     tasks = load_tasks(study.tasks)
     machine = with_calibration(detect())
     prepared = prepare(study, tasks, machine)
-    store.add_study(key, study, now=now())
-    for item in prepared:
-        if item.outlook is not None:
-            store.add_outlook(key, item.outlook)
-        measurement = facts(item)
-        if measurement is not None:
-            store.add_measurement(key, measurement)
+    store_outset(key, study, prepared, store, now())
     by_ref = {repr(astuple(ref)): task for ref, task in zip(study.tasks, tasks, strict=True)}
     wanted: dict[str, list[Task]] = {}
     for candidate, ref in asks:

@@ -12,7 +12,7 @@ from sizewise.errors import ConfigError
 from sizewise.evaluation.spending import Spending
 from sizewise.machines.detect import detect
 from sizewise.machines.stored import with_calibration
-from sizewise.records import Candidate, Prediction, Skipped, Study, TaskRef, TrialKey, Verdict
+from sizewise.records import Prediction, Skipped, Study, TaskRef, Verdict
 from sizewise.store.database import Store
 from sizewise.study.asking import Asker
 from sizewise.study.events import Event, OnEvent, silent
@@ -38,7 +38,7 @@ async def run_study(study: Study, store: Store, *, on_event: OnEvent = silent, n
     tasks = load_tasks(study.tasks)
     machine = with_calibration(detect())
     prepared = prepare(study, tasks, machine)
-    _store_outset(key, study, prepared, store, now())
+    store_outset(key, study, prepared, store, now())
     _tell_outset(prepared, on_event)
     spending = Spending(study.budget)
     verdicts = []
@@ -62,40 +62,6 @@ async def run_study(study: Study, store: Store, *, on_event: OnEvent = silent, n
     return verdicts
 
 
-async def ask_all(
-    name: str, asks: Sequence[tuple[Candidate, TaskRef]], store: Store, *, seed: int = 0,
-    on_event: OnEvent = silent, now: Now = time.time,
-) -> str:  # fmt: skip
-    """Ask every candidate every item of the task beside it, and return the key of the study that holds the trials.
-
-    No race: this is for questions that need the whole grid. Pairs that are stored already are not asked again; a
-    candidate that cannot be had is stored as skipped, with its reason.
-    """
-    candidates = {candidate.name: candidate for candidate, _ in asks}
-    refs = list(dict.fromkeys(_hashable(ref) for _, ref in asks))
-    by_ref = {_hashable(ref): ref for _, ref in asks}
-    study = Study(name=name, tasks=tuple(by_ref[ref] for ref in refs), candidates=tuple(candidates.values()), seed=seed)
-    key = study_key(study)
-    tasks = load_tasks(study.tasks)
-    machine = with_calibration(detect())
-    prepared = prepare(study, tasks, machine)
-    _store_outset(key, study, prepared, store, now())
-    wanted: dict[str, list[str]] = {task.name: [] for task in tasks}
-    names = dict(zip(refs, wanted, strict=True))
-    for candidate, ref in asks:
-        wanted[names[_hashable(ref)]].append(candidate.name)
-    gone = {item.candidate.name for item in prepared if isinstance(item.outlook, Skipped)}
-    async with Residency(prepared=prepared, machine=machine, on_event=on_event) as residency:
-        for task in tasks:
-            asker = Asker(
-                key=key, task=task, prepared=prepared, store=store, residency=residency, spending=Spending(study.budget)
-            )
-            await _ask_grid(key, asker, list(dict.fromkeys(wanted[task.name])), store, gone, on_event)
-    for measurement in residency.measurements(now()):
-        store.add_measurement(key, measurement)
-    return key
-
-
 def load_tasks(refs: Sequence[TaskRef]) -> list[Task]:
     """Return the tasks of a study, each under a name of its own and able to judge.
 
@@ -117,31 +83,8 @@ def load_tasks(refs: Sequence[TaskRef]) -> list[Task]:
     return named
 
 
-async def _ask_grid(
-    key: str, asker: Asker, names: Sequence[str], store: Store, gone: set[str], on_event: OnEvent
-) -> None:
-    stored = {trial_key for trial_key, _ in store.outcomes(key, asker.task.name)}
-    planned = len(names) * len(asker.samples)
-    for name in names:
-        missing = [TrialKey(candidate=name, sample=sample) for sample in asker.samples]
-        missing = [trial_key for trial_key in missing if trial_key not in stored]
-        if name in gone or not missing:
-            continue
-        async for trial in asker.ask(name, missing):
-            stored.add(trial.key)
-            done = len(stored)
-            on_event(Event(stage="asked", task=asker.task.name, candidate=name, done=done, planned=planned))
-        if asker.gone is not None:
-            gone.add(name)
-            store.add_outlook(key, asker.gone)
-            on_event(Event(stage="note", task=asker.task.name, text=f"{name} is left out: {asker.gone.reason}"))
-
-
-def _hashable(ref: TaskRef) -> str:
-    return repr(dataclasses.astuple(ref))
-
-
-def _store_outset(key: str, study: Study, prepared: Sequence[Prepared], store: Store, now: float) -> None:
+def store_outset(key: str, study: Study, prepared: Sequence[Prepared], store: Store, now: float) -> None:
+    """Store what is known before anything runs: the study, each candidate's outlook and its model's facts."""
     store.add_study(key, study, now=now)
     for item in prepared:
         if item.outlook is not None:
