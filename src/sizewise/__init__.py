@@ -11,9 +11,10 @@ _VERBS: dict[str, str] = {
     "read_model": "sizewise.models.reading",
     "load_task": "sizewise.tasks.loading",
     "decide": "sizewise.verdict",
+    "load_test": "sizewise.loadgen.measuring",
 }
 
-__all__ = ["__version__", "decide", "load_task", "read_model"]
+__all__ = ["__version__", "decide", "load_task", "load_test", "read_model"]
 
 
 def __getattr__(name: str) -> object:

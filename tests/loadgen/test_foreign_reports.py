@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sizewise.errors import DataError
+from sizewise.errors import ConfigError, DataError
 from sizewise.importers.aiperf import read_aiperf
 from sizewise.importers.guidellm import read_guidellm
+from sizewise.importers.latency import read_latency
+from sizewise.importers.reading import read_results
+from sizewise.records import Goal
+from sizewise.verdict import decide
 
 
 def summary(mean: float, *, low: float, high: float) -> dict[str, object]:
@@ -71,3 +75,49 @@ def test_a_file_of_another_form_is_named_with_what_was_expected(tmp_path: Path, 
         read_guidellm(path)
     with pytest.raises(DataError, match=r"profile_export_aiperf\.json"):
         read_aiperf(path)
+
+
+def _reports(folder: Path) -> tuple[Path, Path, Path]:
+    """Write scores of two models, a GuideLLM report of two loads, and an AIPerf export."""
+    scores = folder / "scores.csv"
+    scores.write_text("item,small,large\n" + "".join(f"i{i},{int(i % 10 > 0)},1\n" for i in range(100)))
+    loads = [{"metrics": {"request_latency": summary(mean, low=0.1, high=2 * mean)}} for mean in (0.5, 4.0)]
+    guide = folder / "benchmarks.json"
+    guide.write_text(json.dumps({"benchmarks": loads}))
+    aiperf = folder / "profile_export_aiperf.json"
+    latency = {"unit": "ms", "avg": 300.0, "p50": 290.0, "p95": 400.0, "p99": 450.0}
+    endpoint = {"endpoint": {"model_names": ["small"]}}
+    aiperf.write_text(json.dumps({"request_latency": latency, "input_config": endpoint}))
+    return scores, guide, aiperf
+
+
+def test_reports_of_latency_decide_with_the_scores(tmp_path: Path) -> None:
+    scores, guide, aiperf = _reports(tmp_path)
+    results = read_results(scores, latency=[f"large={guide}", str(aiperf)])
+    (evidence,) = results.evidence
+    assert [(m.candidate, m.values["total_p95_s"].value) for m in evidence.measurements] == [
+        ("large", pytest.approx(7.2)), ("small", pytest.approx(0.4)),
+    ]  # fmt: skip
+    assert any("load 2 of 2" in note for note in results.notes)
+    assert decide(evidence, Goal(margin=0.03)).chosen == "large"
+    verdict = decide(evidence, Goal(margin=0.03, max_total_p95_s=2.0))
+    assert verdict.chosen == "small"
+    assert any("large: time of an answer (p95) 7.2 s is above the limit 2 s" in why for why in verdict.because)
+    first = read_results(scores, latency=[f"large={guide}#1"]).evidence[0]
+    assert decide(first, Goal(margin=0.03, max_total_p95_s=2.0)).chosen == "large"
+
+
+def test_a_report_must_be_of_a_candidate_and_of_a_known_form(tmp_path: Path) -> None:
+    scores, guide, _ = _reports(tmp_path)
+    with pytest.raises(ConfigError, match="--latency NAME="):
+        read_results(scores, latency=[str(guide)])
+    with pytest.raises(ConfigError, match="has 2 loads, #7"):
+        read_results(scores, latency=[f"large={guide}#7"])
+    with pytest.raises(DataError, match="latencies without scores"):
+        read_results(guide)
+    other = tmp_path / "other.json"
+    other.write_text('{"hello": 1}')
+    with pytest.raises(DataError, match="holds hello; expected a GuideLLM report"):
+        read_latency(other)
+    with pytest.raises(DataError, match="cannot read"):
+        read_latency(tmp_path / "missing.json")

@@ -33,6 +33,12 @@ SHOWN = 12
 @click.option("--min-score", type=float, help="Least mean score of the choice.")
 @click.option("--alpha-safe", type=float, default=0.05, show_default=True, help="Chance of a choice that is too weak.")
 @click.option("--max-usd-per-success", type=float, help="Most that a right answer may cost.")
+@click.option("--max-ttft-p95", type=float, metavar="SECONDS", help="Limit on the first token's 95 % point.")
+@click.option("--max-total-p95", type=float, metavar="SECONDS", help="Limit on the whole answer's 95 % point.")
+@click.option(
+    "--latency", multiple=True, metavar="[NAME=]FILE[#N]",
+    help="A GuideLLM or AIPerf report about candidate NAME; #N takes its N-th load  [default: the last].",
+)  # fmt: skip
 @click.option("--cluster", metavar="COLUMN", help="Column whose equal values mark items that belong together.")
 @click.option("--task", "tasks", multiple=True, metavar="NAME", help="Only items of this task; repeat for several.")
 @click.option("--by-task", is_flag=True, help="One verdict a task, error level shared, instead of one over all items.")
@@ -54,6 +60,7 @@ def command(file: Path, costs: tuple[str, ...], as_json: bool, **options: Any) -
     results = read_results(
         file, costs=costs, cluster=options["cluster"], tasks=options["tasks"], by_task=options["by_task"],
         models=models, ignore=options["ignore"], confidence=options["confidence"], seed=options["seed"],
+        latency=options["latency"],
     )  # fmt: skip
     goal = _goal(options)
     verdicts = decide_all(results.evidence, goal)
@@ -69,7 +76,8 @@ def _goal(options: dict[str, Any]) -> Goal:
 
     return Goal(
         margin=options["margin"], alpha_safe=options["alpha_safe"], min_score=options["min_score"],
-        max_usd_per_success=options["max_usd_per_success"], certificate="future" if options["future"] else "items",
+        max_usd_per_success=options["max_usd_per_success"], max_ttft_p95_s=options["max_ttft_p95"],
+        max_total_p95_s=options["max_total_p95"], certificate="future" if options["future"] else "items",
     )  # fmt: skip
 
 

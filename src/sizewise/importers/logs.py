@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sizewise.errors import DataError
+from sizewise.importers.latency import latency_form
 from sizewise.importers.matrix import Matrix
 
 HARNESS_METRICS = ("exact_match", "acc", "acc_norm", "pass@1", "f1", "em", "score")
@@ -35,6 +36,12 @@ def read_log(path: Path) -> Matrix:
         return _inspect(path)
     if isinstance(data, Mapping) and "results" in data:
         return _promptfoo(path, data)
+    form = latency_form(data)
+    if form is not None:
+        raise DataError(
+            f"{path.name} is a report of {form}: latencies without scores. Give the scores as FILE, and this with: "
+            f"--latency NAME={path}"
+        )
     raise DataError(
         f"{path.name} is JSON, but neither an Inspect log (keys eval, samples) nor promptfoo results (key results); "
         "convert it to a CSV with columns model, item, score"

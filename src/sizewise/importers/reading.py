@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sizewise.errors import ConfigError, DataError
 from sizewise.importers.costs import CostTable, given_costs, listed_costs, table_costs
+from sizewise.importers.latency import with_latency
 from sizewise.importers.logs import read_log
 from sizewise.importers.matrix import Matrix, matrix_evidence, read_columns, read_matrix
 from sizewise.records import Evidence
@@ -31,9 +32,10 @@ def read_results(
     models: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
     confidence: Path | None = None,
+    latency: Sequence[str] = (),
     seed: int = 0,
 ) -> Results:
-    """Return the evidence in a file; raises DataError or ConfigError with what to do."""
+    """Return the evidence in a file, with the latencies of other reports; raises DataError or ConfigError."""
     if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
         matrix = read_log(path)
     else:
@@ -58,7 +60,8 @@ def read_results(
         )
         for group in groups
     )
-    return Results(evidence=evidence, notes=(*matrix.notes, f"cost: {table.unit}, from {table.origin}"))
+    evidence, told = with_latency(evidence, latency)
+    return Results(evidence=evidence, notes=(*matrix.notes, f"cost: {table.unit}, from {table.origin}", *told))
 
 
 def _only(matrix: Matrix, models: Sequence[str], path: Path) -> Matrix:
