@@ -69,19 +69,30 @@ def test_the_page_shows_finding_refutation_comparisons_and_published_cases(
         assert text in page
 
 
-def test_a_stored_study_can_be_judged_without_asking(measured: tuple[Path, dict[str, object]]) -> None:
+def on_stored(measured: tuple[Path, dict[str, object]], *more: str) -> Result:
     folder, data = measured
-    result = check(
-        "--on",
-        str(data["study"]),
-        "--only",
-        "size",
-        "--store",
-        str(folder / "store.sqlite"),
-        "--out",
-        str(folder / "on.html"),
-    )
-    assert "1. More parameters always mean better." in result.stdout
+    where = ("--store", str(folder / "store.sqlite"), "--out", str(folder / "on.html"))
+    return check("--on", str(data["study"]), *more, *where)
+
+
+def test_a_stored_study_is_judged_as_it_was_when_it_was_asked(measured: tuple[Path, dict[str, object]]) -> None:
+    (claim,) = json.loads(on_stored(measured, "--only", "retrieval", "--json").stdout)["claims"]
+    assert claim["judgement"] == measured[1]["claims"][0]["judgement"]  # type: ignore[index]
+
+
+def test_a_study_that_cannot_answer_a_claim_says_what_is_missing(measured: tuple[Path, dict[str, object]]) -> None:
+    result = on_stored(measured, "--only", "context")
+    assert result.exit_code == 3
+    assert "Not measured here" in result.stdout
+    assert "none fits" in result.stdout
+    said = on_stored(measured, "--only", "size", "--fact", "ladder-14k:kind=undertrained")
+    assert "1. More parameters always mean better." in said.stdout
+
+
+@pytest.mark.parametrize("fact", ["tokens=2T", "a:tokens", "a:=2"])
+def test_a_fact_of_the_wrong_form_is_a_usage_error(fact: str) -> None:
+    assert check("--on", "0123", "--fact", fact).exit_code == 2
+    assert check("--fact", "a:tokens=2T").exit_code == 2
 
 
 def test_the_list_needs_no_models() -> None:

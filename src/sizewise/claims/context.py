@@ -54,11 +54,11 @@ def plan(subjects: Sequence[Subject], samples: int) -> Plan:
 def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
     """Supported when a long-context model beats a larger one on the longest texts for sure."""
     seeds = plain_sizes(subjects)
-    far = task_name(skill_ref(SKILL, 1, FAR))
+    far = longest(results)
     measured = [
-        (long, large, results.contrast(long, large, [far], seeds))
+        (long, large, results.contrast(long, large, tasks, seeds))
         for long, large in pairs(subjects)
-        if results.common([long, large], [far])
+        if (tasks := results.common([long, large], far))
     ]
     if not measured:
         return not_measured(KEY, _NEEDS)
@@ -67,9 +67,38 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
     finding = Finding.SUPPORTED if any(better) else Finding.REFUTED if all(worse) else Finding.UNDECIDED
     at = better.index(True) if any(better) else 0
     long, large, contrast = measured[at]
-    rows = [
-        Row(label=f"{s.name} minus {b.name}, 768 bytes", estimate=c.estimate(), unit="score") for s, b, c in measured
-    ]
+    rows = [Row(label=f"{s.name} minus {b.name}, {_FAR}", estimate=c.estimate(), unit="score") for s, b, c in measured]
+    narrow = f"{long.name} was trained on {', '.join(long.subjects[0].skills)} alone: part of its lead is that"
+    return Judgement(
+        claim=KEY, finding=finding,
+        words=f"{long.name} (context {long.subjects[0].context_tokens}) against {large.name} "
+        f"(context {large.subjects[0].context_tokens}), {large.total / long.total:.1f} times larger, on "
+        f"{_FAR}: {contrast.value:+.3f}.",
+        estimate=contrast.estimate(), unit=f"score on {_FAR}, long context minus larger",
+        rows=(*rows, *_beside(long, large, subjects, results, far)),
+        trials=results.count([n for s, b, _ in measured for n in (*s.candidates, *b.candidates)], _asked(results)),
+        caveats=("every engine was given room for the text: what is tested is the model, not its limit setting",)
+        + ((narrow,) if long.subjects[0].skills else ()),
+        next_step="sizewise run --task long_context --model NAME@URL",
+    )  # fmt: skip
+
+
+_FAR = "the longest texts"
+
+
+def longest(results: Results) -> list[str]:
+    """Return the tasks of the longest texts: the shipped skill at 768 bytes, else those called long."""
+    far = task_name(skill_ref(SKILL, 1, FAR))
+    return [far] if far in results.tasks else [task for task in results.tasks if "long" in task.lower()]
+
+
+def _asked(results: Results) -> list[str]:
+    return [*dict.fromkeys([*longest(results), *(task_name(skill_ref(SKILL, 1, level)) for level in LEVELS)])]
+
+
+def _beside(long: Group, large: Group, subjects: Sequence[Subject], results: Results, far: Sequence[str]) -> list[Row]:
+    """Return the same two on shorter texts, and the twin that was trained on short ones."""
+    seeds, rows = plain_sizes(subjects), []
     for level in LEVELS[:-1]:
         near = task_name(skill_ref(SKILL, 1, level))
         if results.common([long, large], [near]):
@@ -77,24 +106,11 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
             label = f"{long.name} minus {large.name}, {BYTES[level]} bytes"
             rows.append(Row(label=label, estimate=gap, unit="score"))
     for short in of_kind(subjects, "context"):
-        if (short.subjects[0].context_tokens or 0) < (long.subjects[0].context_tokens or 0) and results.common(
-            [short], [far]
-        ):
-            gap = results.contrast(long, short, [far], seeds).estimate()
-            rows.append(Row(label=f"{long.name} minus its short twin, 768 bytes", estimate=gap, unit="score"))
-    tasks = [task_name(skill_ref(SKILL, 1, level)) for level in LEVELS]
-    narrow = f"{long.name} was trained on {', '.join(long.subjects[0].skills)} alone: part of its lead is that"
-    return Judgement(
-        claim=KEY, finding=finding,
-        words=f"{long.name} (context {long.subjects[0].context_tokens}) against {large.name} "
-        f"(context {large.subjects[0].context_tokens}), {large.total / long.total:.1f} times larger, on texts of "
-        f"768 bytes: {contrast.value:+.3f}.",
-        estimate=contrast.estimate(), unit="score on 768-byte texts, long context minus larger", rows=tuple(rows),
-        trials=results.count([n for s, b, _ in measured for n in (*s.candidates, *b.candidates)], tasks),
-        caveats=("every engine was given room for the text: what is tested is the model, not its limit setting",)
-        + ((narrow,) if long.subjects[0].skills else ()),
-        next_step="sizewise run --task long_context --model NAME@URL",
-    )  # fmt: skip
+        shared = results.common([short, long], far)
+        if shared and (short.subjects[0].context_tokens or 0) < (long.subjects[0].context_tokens or 0):
+            gap = results.contrast(long, short, shared, seeds).estimate()
+            rows.append(Row(label=f"{long.name} minus its short twin, {_FAR}", estimate=gap, unit="score"))
+    return rows
 
 
 CLAIM = Claim(

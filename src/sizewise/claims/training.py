@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from sizewise.claims.base import (
     SKILLS,
@@ -21,6 +22,8 @@ from sizewise.claims.base import (
 from sizewise.claims.results import Results, holm_any
 
 KEY = "training"
+ENOUGH = 2.0
+"""How many times more tokens per parameter count as better trained, where models are not marked."""
 _NEEDS = "a larger model trained on far fewer tokens than its size asks for (kind undertrained), or one trained longer"
 
 
@@ -28,9 +31,16 @@ def pairs(subjects: Sequence[Subject]) -> list[tuple[Group, Group]]:
     """Return (smaller and better trained, larger and less trained), fixed before anything is measured.
 
     Undertrained models stand against the largest plain size below them; overtrained ones against the next plain
-    size above them.
+    size above them. Where no model is marked as either (a study of public models), a smaller one stands against each
+    larger one that saw at most half as many tokens per parameter.
     """
     plain, found = plain_sizes(subjects), []
+    if not any(s.kind in ("undertrained", "overtrained") for s in subjects):
+        known = [group for group in plain if group.subjects[0].tokens]
+        return [
+            (small, large) for small, large in combinations(known, 2)
+            if small.total < 0.9 * large.total and _ratio(small) >= ENOUGH * _ratio(large)
+        ]  # fmt: skip
     for weak in of_kind(subjects, "undertrained"):
         below = [group for group in plain if group.total < 0.9 * weak.total]
         if below:
@@ -40,6 +50,11 @@ def pairs(subjects: Sequence[Subject]) -> list[tuple[Group, Group]]:
         if above:
             found.append((strong, above[0]))
     return found
+
+
+def _ratio(group: Group) -> float:
+    """Return training tokens per parameter."""
+    return (group.subjects[0].tokens or 0.0) / group.total
 
 
 def plan(subjects: Sequence[Subject], samples: int) -> Plan:
