@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -83,6 +84,14 @@ def calibration() -> Calibration:
         token_overhead_s=1e-4, layer_overhead_s=1e-5, load_bytes_per_s={"cold": 1e9, "warm": 2e9, "repack": 1e9},
         load_overhead_s=0.1, residual={"decode": 0.2, "prefill": 0.25, "load": 0.5},
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the engine is asked, and any calibration of the user, out of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIZEWISE_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture

@@ -151,9 +151,24 @@ def test_plan_names_devices_offers_and_a_miss() -> None:
     assert document["smallest"]
     assert all(row["decode_tokens_per_s"]["low"] >= 30 for row in document["smallest"])
     assert all(offer["date"] for offer in document["cloud"])
-    miss = CliRunner().invoke(plan_command, ["Qwen/Qwen3-8B", "--machine", "RTX 4060", "--min-speed", "5000"])
+    memory = document["smallest"][0]["memory_bytes"]
+    assert memory["source"] == "measured"
+    assert "measured by the engine" in document["memory_source"]
+    miss = CliRunner().invoke(
+        plan_command, ["Qwen/Qwen3-8B", "--machine", "RTX 4060", "--min-speed", "5000", "--formulas"]
+    )
+    assert "memory: formula for llama.cpp" in miss.stdout
     assert miss.exit_code == 4
     assert "tok/s, at worst" in miss.stdout
+
+
+def test_plan_says_why_the_engine_was_not_asked() -> None:
+    many = CliRunner().invoke(
+        plan_command, ["Qwen/Qwen3-0.6B", "--machine", "RTX 4090", "--concurrency", "4", "--json"]
+    )
+    assert "one request at a time only" in json.loads(many.stdout)["memory_source"]
+    served = ["Qwen/Qwen3-0.6B", "--machine", "RTX 4090", "--engine", "vllm", "--json"]
+    assert json.loads(CliRunner().invoke(plan_command, served).stdout)["memory_source"] == "formula for vllm"
 
 
 def test_plan_compares_with_an_api_at_its_listed_price() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from sizewise.records import Candidate, Machine, Model, Prediction, Skipped, Workload
+    from sizewise.records import Candidate, Machine, MemoryParts, Model, Prediction, Skipped, Workload
 
 
 @click.command(name="plan")
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--max-ttft", type=float, help="Seconds to the first token, at most.")
 @click.option("--min-speed", type=float, help="Tokens per second of one request, at least.")
 @click.option("--machine", "machine_name", help="Look at this machine only, for example 'RTX 4090'.")
+@click.option("--formulas", is_flag=True, help="Take memory from formulas; do not ask the installed llama.cpp.")
 @click.option("--region", default="USA", show_default=True, help="Country code for grams of CO2e.")
 @click.option("--api", help="Compare with this API model's listed price: the requests a day above which owning pays.")
 @click.option("--limit", default=8, show_default=True, type=click.IntRange(1), help="Devices to print.")
@@ -43,6 +44,7 @@ def command(model: str | None, limit: int, list_devices: bool, as_json: bool, **
 
     facts = read_model(model)
     candidate, workload = _question(facts, asked)
+    asked["memory"], note = _ask(facts, candidate, asked)
     here = None if asked["machine_name"] else _judge(facts, candidate, workload, None, asked)
     rows = [_judge(facts, candidate, workload, machine, asked) for machine in _machines(asked)]
     meeting = sorted((row for row in rows if row["meets"]), key=lambda row: (row["total_memory_bytes"], row["machine"]))
@@ -51,6 +53,7 @@ def command(model: str | None, limit: int, list_devices: bool, as_json: bool, **
         "quantization": candidate.quantization or facts.quantization,
         "workload": {"prompt": workload.prompt_tokens, "answer": workload.output_tokens,
                      "context": workload.context_tokens, "concurrency": workload.concurrency},
+        "memory_source": note,
         "here": here,
         "smallest": meeting[:limit],
         "cloud": _cloud(meeting, limit),
@@ -85,6 +88,26 @@ def _question(model: Model, asked: dict[str, Any]) -> tuple[Candidate, Workload]
         concurrency=asked["concurrency"],
     )
     return candidate, workload
+
+
+def _ask(model: Model, candidate: Candidate, asked: dict[str, Any]) -> tuple[MemoryParts | None, str]:
+    """Return llama.cpp's own memory figures for one sequence, None where formulas have to do; and which it is."""
+    from dataclasses import replace
+
+    from sizewise.machines.engine_memory import asked_or_why
+    from sizewise.prediction.predict import BY_THE_ENGINE, facts_of
+
+    formula = f"formula for {asked['engine']}"
+    if asked["formulas"] or asked["engine"] != "llama.cpp":
+        return None, formula
+    if asked["concurrency"] > 1:
+        return None, f"{formula}; the engine is asked for one request at a time only"
+    mix = candidate.quantization or model.quantization
+    found, why = asked_or_why(model.architecture, mix, asked["context"])
+    if found is None:
+        return None, f"{formula}; llama.cpp was not asked: {why}"
+    own = facts_of(model, candidate.quantization)
+    return replace(found, weights=own.weight_bytes, repack=own.repack_bytes or found.repack), BY_THE_ENGINE
 
 
 def _machines(asked: dict[str, Any]) -> list[Machine]:
@@ -128,7 +151,7 @@ def _judge(
     owned = None
     if price:
         owned = Ownership(usd_per_hour=price[0] * len(devices), detail=f"${price[0]} an hour each, {price[1]}")
-    found = predict(candidate, model, machine, workload, owned=owned)
+    found = predict(candidate, model, machine, workload, asked=asked["memory"], owned=owned)
     row: dict[str, Any] = {
         "machine": machine.name,
         "device": devices[0].name,
@@ -251,6 +274,7 @@ def _print(document: dict[str, Any]) -> None:
         click.echo(f"this machine does: {_line(here)}")
     elif here:
         click.echo(f"this machine does not do: {here['why_not']}")
+    click.echo(f"memory: {document['memory_source']}")
     for row in document["smallest"]:
         click.echo(f"  {row['machine']:24s} {_line(row)}")
     for offer in document["cloud"]:

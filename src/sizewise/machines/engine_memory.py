@@ -19,7 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sizewise.errors import RuntimeFailure
+from sizewise.errors import ConfigError, RuntimeFailure, UnknownFact
 from sizewise.machines.state import read_json, state_dir, write_json
 from sizewise.models.gguf_writing import write_sparse_gguf
 from sizewise.models.quantization import weight_bytes
@@ -112,6 +112,18 @@ def ask_engine(
     if use_stored:
         write_json(path, asdict(parts))
     return parts
+
+
+def asked_or_why(
+    arch: Architecture | None, mix: str | None, context_tokens: int, *, kv_type: str = "f16", folder: Path | None = None
+) -> tuple[MemoryParts | None, str]:
+    """Return the engine's own figures, or None with the reason why the formulas have to do."""
+    if arch is None or not arch.layers:
+        return None, "the model's layers are not known"
+    try:
+        return ask_engine(arch, mix or "F16", context_tokens, kv_type=kv_type, folder=folder), ""
+    except (RuntimeFailure, UnknownFact, ConfigError, OSError) as problem:
+        return None, str(problem)
 
 
 def _parts(log: str, arch: Architecture, mix: str) -> MemoryParts:

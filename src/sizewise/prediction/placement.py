@@ -72,9 +72,13 @@ def _high(need: int, engine: str) -> int:
     return int(need * (1 + MEMORY_RANGE[engine]))
 
 
-def _whole(facts: ModelFacts, device: Device, plan: Plan, parts: MemoryParts | None = None) -> Placement:
+def _whole(facts: ModelFacts, device: Device, plan: Plan, asked: MemoryParts | None) -> Placement:
     on_cpu = device.kind is DeviceKind.CPU
-    parts = parts or memory_parts(facts, plan, on_cpu=on_cpu)
+    own = memory_parts(facts, plan, on_cpu=on_cpu)
+    if asked is None:
+        parts = own
+    else:  # a GPU has no second copy, and a driver instead of the engine's own share
+        parts = asked if on_cpu else replace(asked, repack=0, overhead=own.overhead)
     kind = {DeviceKind.CPU: "processor", DeviceKind.UNIFIED: "unified", DeviceKind.GPU: "gpu"}[device.kind]
     return Placement(kind=kind, shares=((device, 1.0),), parts=parts, needs=((device, parts.peak),))
 
@@ -150,7 +154,7 @@ def _options(facts: ModelFacts, machine: Machine, plan: Plan, asked: MemoryParts
     cpu = machine.devices[0]
     gpus = [d for d in machine.devices[1:] if d.memory_free_bytes is not None] if plan.use_gpu else []
     discrete = [device for device in gpus if device.kind is DeviceKind.GPU]
-    options = [_whole(facts, device, plan) for device in gpus]
+    options = [_whole(facts, device, plan, asked) for device in gpus]
     if len(discrete) > 1:
         if plan.engine == "vllm":
             equal = [d for d in discrete if d.name == discrete[0].name]
@@ -169,7 +173,8 @@ def _options(facts: ModelFacts, machine: Machine, plan: Plan, asked: MemoryParts
 def place(facts: ModelFacts, machine: Machine, plan: Plan, asked: MemoryParts | None = None) -> Placement | DoesNotFit:
     """Return the first placement that fits, fastest kind first; else why none does.
 
-    `asked` is the engine's own answer for the processor; it replaces the formulas there.
+    `asked` is the engine's own answer for the processor. It replaces the formulas there, and on one GPU that holds
+    everything, where weights, cache and compute buffers are the same.
     """
     options = _options(facts, machine, plan, asked)
     fitting = next((option for option in options if _fits(option, plan.engine)), None)

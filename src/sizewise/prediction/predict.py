@@ -32,6 +32,9 @@ from sizewise.records import (
 
 GPU_RUNTIMES = frozenset({"ollama", "llama-server", "llama_server", "vllm", "transformers", "openai"})
 """Runtimes that use a GPU when there is one; the embedded engine's wheel computes on the processor (Metal on a Mac)."""
+BY_THE_ENGINE = "measured by the engine: llama.cpp's own allocator, asked without weights"
+_WHOLE = ("processor", "unified", "gpu")
+"""Kinds of placement on one device, whose memory the engine itself can tell."""
 _ENGINE_OF = {"vllm": "vllm", "transformers": "transformers"}
 _FIT_ENGINE = {"ollama": "ollama", "mlx": "mlx"}
 
@@ -170,19 +173,18 @@ def _time(pace: Pace) -> Estimate:
 
 def _memory(parts: MemoryParts, engine: str, asked: bool) -> tuple[Estimate, dict[str, Estimate]]:
     half = MEMORY_RANGE["engine" if asked else engine]
-    detail = "the engine's own figures" if asked else f"formulas for {engine}"
+    source = Source.MEASURED if asked else Source.PREDICTED
+    detail = BY_THE_ENGINE if asked else f"formula for {engine}"
 
     def of(value: int, share: float) -> Estimate:
-        return Estimate(
-            value=value, low=value * (1 - share), high=value * (1 + share), source=Source.PREDICTED, detail=detail
-        )
+        return Estimate(value=value, low=value * (1 - share), high=value * (1 + share), source=source, detail=detail)
 
     named = {
         "weights": of(parts.weights, 0.001),
         "kv_cache": of(parts.kv_cache, 0.001),
         "compute": of(parts.compute, half * 3),
         "repack": of(parts.repack, half),
-        "overhead": of(parts.overhead, 0.5),
+        "overhead": replace(of(parts.overhead, 0.5), source=Source.ASSUMED, detail="engine and driver, assumed"),
     }
     return of(parts.peak, half), named
 
@@ -259,7 +261,7 @@ def describe(
     *, asked: bool = False, owned: Ownership | None = None,
 ) -> Prediction:  # fmt: skip
     """Return the prediction of a candidate that was placed."""
-    memory, parts = _memory(placement.parts, plan.engine, asked and placement.kind == "processor")
+    memory, parts = _memory(placement.parts, plan.engine, asked and placement.kind in _WHOLE)
     found = speeds(facts, machine, placement, plan, workload, _FIT_ENGINE.get(candidate.runtime, "llamacpp"))
     on_gpu = placement.kind not in ("processor", "unified")
     base = Prediction(
