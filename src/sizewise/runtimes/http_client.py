@@ -25,9 +25,15 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 10.0
 _TEXT_LIMIT = 2**20
 """Characters of an answer beyond what the output limit explains (256 a token) that are still read."""
-_STREAM_LIMIT_BYTES = 64 * 2**20
+_STREAM_LIMIT_BYTES = 16 * 2**20
+_TOKEN_BYTES = 2048
+"""Bytes of an answer that one token of the output limit explains: a chunk with probabilities takes about 500."""
 _STALE_LIMIT = 3
 """So many kept connections that turned out closed, and none is kept any more."""
+
+
+Body = dict[str, object]
+"""A request as it is sent."""
 
 
 class Splitter(Protocol):
@@ -117,7 +123,8 @@ class HttpClient:
         host = URL(self.url).host
         if host is None:
             raise RuntimeFailure(f"cannot read {self.url!r} as a URL; expected one like http://127.0.0.1:8080/v1")
-        headers = {"Content-Type": "application/json", **self._headers}
+        # a compressed stream comes in blocks, which would hide when each token came
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", **self._headers}
         if self._key_env:
             key = os.environ.get(self._key_env)
             if not key:
@@ -149,12 +156,13 @@ class HttpClient:
         self._session = self._fresh = None
 
     async def ask(
-        self, target: URL, body: Callable[[], dict[str, object]], *, asked: int, learn: Callable[[str], bool]
+        self, target: URL, body: Callable[[], Body], *, asked: int, learn: Callable[[str, Body], bool]
     ) -> Completion:
         """Answer one request, asking again where that may help.
 
-        `body` is called for every attempt, `learn` with the reason of a failure: when it returns True the next
-        body is another one and the request is sent again at once. `asked` is the limit of output tokens.
+        `body` is called for every attempt, `learn` with the reason of a failure and the body that met it: when it
+        returns True the next body is another one and the request is sent again at once. `asked` is the limit of
+        output tokens.
         """
         intended = time.monotonic()
         attempt, resent = 0, False
@@ -164,13 +172,15 @@ class HttpClient:
                 return failed(ErrorClass.BREAKER, why, intended_s=intended, now_s=time.monotonic(), retries=attempt)
             gatherer, started = Gatherer(), time.monotonic()
             error = None
+            sent: Body = {}
             try:
                 session = self._fresh if resent or self._stale >= _STALE_LIMIT else self._session
-                data = json.dumps(body()).encode()
-                await self._attempt(session or self.session, target, data, gatherer, _TEXT_LIMIT + 256 * asked)
+                sent = body()
+                data = json.dumps(sent).encode()
+                await self._attempt(session or self.session, target, data, gatherer, asked)
                 self._breaker.tell(None)
             except Failure as failure:
-                if learn(str(failure)):
+                if failure.kind is ErrorClass.CLIENT and learn(str(failure), sent):
                     continue
                 if failure.unanswered and not resent:
                     resent = True
@@ -194,17 +204,17 @@ class HttpClient:
             )
 
     async def _attempt(
-        self, session: aiohttp.ClientSession, target: URL, body: bytes, gatherer: Gatherer, text_limit: int
+        self, session: aiohttp.ClientSession, target: URL, body: bytes, gatherer: Gatherer, asked: int
     ) -> None:
         import aiohttp
 
         answered = False
         try:
-            async with session.post(target, data=body) as response:
+            async with session.post(target, data=body, allow_redirects=False) as response:
                 answered = True
                 if response.status != 200:
                     raise await self._refused(response)
-                await self._read(response, gatherer, text_limit)
+                await self._read(response, gatherer, asked)
         except TimeoutError:
             raise Failure(
                 ErrorClass.TIMEOUT,
@@ -214,39 +224,34 @@ class HttpClient:
             raise Failure(ErrorClass.CONNECT, f"cannot connect to {self.url}: {problem.strerror}") from None
         except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, OSError) as problem:
             why = f"the connection to {self.url} broke: {problem}"[:300]
+            if "decode content-encoding" in why:
+                raise Failure(
+                    ErrorClass.INVALID, f"{self.url} sent what its Content-Encoding is not: {problem}"
+                ) from None
             raise Failure(ErrorClass.DISCONNECTED, why, unanswered=not answered) from None
         except aiohttp.ClientError as problem:
             raise Failure(ErrorClass.INVALID, f"not HTTP as expected from {self.url}: {problem}"[:300]) from None
 
-    async def _read(self, response: aiohttp.ClientResponse, gatherer: Gatherer, text_limit: int) -> None:
+    async def _read(self, response: aiohttp.ClientResponse, gatherer: Gatherer, asked: int) -> None:
         """Feed the gatherer from the stream; raises Failure where the answer is not whole."""
-        content = response.content
-        if response.content_type == "application/json":
-            parts, size = [], 0
-            while data := await content.readany():
-                parts.append(data)
-                size += len(data)
-                if size > _STREAM_LIMIT_BYTES:
-                    raise Failure(ErrorClass.TOO_LARGE, f"more than {size:,} bytes in one answer")
-            self._feed(gatherer, time.monotonic(), [b"".join(parts)])
-        else:
-            splitter, size = self._form.splitter(), 0
-            while data := await content.readany():
-                stamp = time.monotonic()
-                self._feed(gatherer, stamp, splitter.feed(data))
-                size += len(data)
-                if gatherer.characters > text_limit or size > _STREAM_LIMIT_BYTES:
-                    raise Failure(
-                        ErrorClass.TOO_LARGE,
-                        f"{gatherer.characters:,} characters ({size:,} bytes) so far, far beyond the output limit",
-                    )
-            self._feed(gatherer, time.monotonic(), splitter.end())
+        splitter, size = self._form.splitter(), 0
+        while data := await response.content.readany():
+            stamp = time.monotonic()
+            self._feed(gatherer, stamp, splitter.feed(data))
+            size += len(data)
+            _check_size(gatherer, size, asked)
+        self._feed(gatherer, time.monotonic(), splitter.end())
+        _check_size(gatherer, size, asked)
         if gatherer.error is not None:
             raise Failure(*refusal_class(gatherer.error, response.status))
-        if gatherer.stop is None and not gatherer.done:
-            if gatherer.begun or gatherer.usage:
-                raise Failure(ErrorClass.DISCONNECTED, f"the stream from {self.url} ended before the answer did")
+        if not gatherer.fed and not gatherer.done:
             raise Failure(ErrorClass.INVALID, f"{self.url} answered 200 with no event (type {response.content_type})")
+        if gatherer.stop is None and not gatherer.done:
+            raise Failure(ErrorClass.DISCONNECTED, f"the stream from {self.url} ended before the answer did")
+        if gatherer.stop is None and not gatherer.begun:
+            raise Failure(
+                ErrorClass.INVALID, f"{self.url} answered 200 with the end of an answer and nothing before it"
+            )
 
     async def _refused(self, response: aiohttp.ClientResponse) -> Failure:
         """Return the failure that an HTTP status other than 200 means."""
@@ -255,29 +260,41 @@ class HttpClient:
             told = json.loads(text)
             error = told.get("error", told)
             error = error if isinstance(error, dict) else {"message": str(error)}
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             error = {"message": " ".join(text.split())[:300] or response.reason}
         kind, message = refusal_class(error, response.status)
         if response.status in (401, 403):
             message += f" (the key comes from the environment variable named by api_key_env, now {self._key_env})"
         if response.status in (408, 425):
             kind = ErrorClass.SERVER
+        if 300 <= response.status < 400:
+            where = response.headers.get("Location", "nowhere")[:200]
+            kind, message = ErrorClass.CLIENT, f"it redirects to {where}; name the right base URL as the endpoint"
         wait = parse_retry_after(response.headers.get("Retry-After"), time.time())
         return Failure(kind, f"HTTP {response.status} from {self.url}: {message}", retry_after_s=wait)
 
     def _feed(self, gatherer: Gatherer, stamp_s: float, events: list[bytes]) -> None:
         """Decode and feed events that came together; `[DONE]` ends the answer."""
-        if events and events[-1] == b"[DONE]":
+        if b"[DONE]" in events:
             gatherer.done = True
-            events.pop()
+            del events[events.index(b"[DONE]") :]
         if not events:
             return
         try:
             for chunk in decode(events):
                 self._form.read(gatherer, stamp_s, chunk)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as problem:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as problem:
             shown = b" ".join(events)[:200].decode("utf-8", "replace")
             raise Failure(ErrorClass.INVALID, f"expected chunks of an answer, got {shown!r} ({problem})") from None
+
+
+def _check_size(gatherer: Gatherer, size: int, asked: int) -> None:
+    """Raise Failure where an answer is far longer than the `asked` tokens of its request explain."""
+    if gatherer.characters > _TEXT_LIMIT + 256 * asked or size > _STREAM_LIMIT_BYTES + _TOKEN_BYTES * asked:
+        raise Failure(
+            ErrorClass.TOO_LARGE,
+            f"{gatherer.characters:,} characters ({size:,} bytes) so far, far beyond the output limit",
+        )
 
 
 def decode(events: list[bytes]) -> list[dict[str, Any]]:

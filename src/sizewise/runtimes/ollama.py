@@ -176,7 +176,7 @@ class OllamaRuntime:
             self._chat_url if chat else self._bare_url,
             lambda: body,
             asked=settings.max_output_tokens,
-            learn=lambda _: False,
+            learn=lambda _why, _sent: False,
         )
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -7,17 +7,24 @@ Does not cover embeddings, images, and servers that cannot stream.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sizewise.records import Completion, Request
 from sizewise.runtimes.base import EngineInfo
-from sizewise.runtimes.http_client import HttpClient
+from sizewise.runtimes.http_client import Body, HttpClient
 from sizewise.runtimes.openai_form import Dialect, Gatherer, request_body
 from sizewise.runtimes.sse import EventSplitter
 
 if TYPE_CHECKING:
     from yarl import URL
+
+DISPENSABLE = ("stream_options", "logprobs", "seed")
+"""Fields that a server may refuse and an answer does without: token counts, probabilities, a seed to draw with."""
+_NOT_TAKEN = re.compile(
+    r"unrecogni[sz]ed|unknown|unexpected|unsupported|not (?:supported|permitted|allowed)|extra_", re.I
+)
 
 
 class EventStream:
@@ -80,11 +87,18 @@ class OpenAIRuntime:
             learn=self._learn,
         )
 
-    def _learn(self, why: str) -> bool:
-        """Return whether the refusal taught us the server's dialect, so that the same request is worth sending."""
-        if self.dialect.tokens_key == "max_tokens" and "max_completion_tokens" in why:
+    def _learn(self, why: str, sent: Body) -> bool:
+        """Return whether the refusal taught us the server's dialect, so that another body is worth sending.
+
+        Requests that were under way with the old body learn the same again, hence the look at what was sent.
+        """
+        if "max_tokens" in sent and "max_completion_tokens" in why:
             self.dialect = replace(self.dialect, tokens_key="max_completion_tokens")
             return True
+        if _NOT_TAKEN.search(why):
+            named = [key for key in DISPENSABLE if key in sent and re.search(rf"\b{key}\b", why)]
+            self.dialect = replace(self.dialect, unknown=self.dialect.unknown.union(named))
+            return bool(named)
         return False
 
     def peak_memory_bytes(self) -> int | None:

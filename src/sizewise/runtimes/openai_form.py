@@ -13,6 +13,7 @@ from typing import Any
 
 from sizewise.records import Completion, ErrorClass, Message, Request, StopReason, Timing
 
+_LARGEST = 1e300
 _STOPS = {
     "stop": StopReason.STOP,
     "length": StopReason.LENGTH,
@@ -33,6 +34,8 @@ class Dialect:
     """Ask for the log-probability of each chosen token."""
     tokens_key: str = "max_tokens"
     """Newer OpenAI models refuse `max_tokens` and want `max_completion_tokens`."""
+    unknown: frozenset[str] = frozenset()
+    """Optional fields that the server refused: see `openai.DISPENSABLE`."""
 
 
 def bare_prompt(messages: Sequence[Message]) -> str:
@@ -77,7 +80,7 @@ def request_body(request: Request, dialect: Dialect, *, chat: bool) -> dict[str,
         body |= {"cache_prompt": False, "top_k": 0, "min_p": 0.0}
         if settings.grammar:
             body["grammar"] = settings.grammar
-    return body
+    return {key: value for key, value in body.items() if key not in dialect.unknown} if dialect.unknown else body
 
 
 class Gatherer:
@@ -85,7 +88,7 @@ class Gatherer:
 
     __slots__ = (
         "_calls", "_logprobs", "_reasoning", "_stamps", "_texts",
-        "characters", "done", "error", "stop", "timings", "usage",
+        "characters", "done", "error", "fed", "stop", "timings", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -99,6 +102,8 @@ class Gatherer:
         self.error: dict[str, Any] | None = None
         self.stop: str | None = None
         self.characters = 0
+        self.fed = False
+        """Some chunk in the right form has come."""
         self.done = False
         """The stream said `[DONE]`."""
 
@@ -106,47 +111,56 @@ class Gatherer:
         """Take one decoded chunk. Raises AttributeError, KeyError or TypeError where it has not the OpenAI form."""
         choices = chunk.get("choices")
         if choices:
-            choice = choices[0]
-            delta = choice.get("delta")
-            if delta is None:
-                text = choice.get("text") or (choice.get("message") or {}).get("content")
-            else:
-                text = delta.get("content")
-                if delta.get("reasoning_content") or delta.get("reasoning"):
-                    self._reasoning += 1
-            if text:
-                self._texts.append(text)
-                self.characters += len(text)
-                self._stamps.append(stamp_s)
-            if delta and delta.get("tool_calls"):
-                self._tool_calls(stamp_s, delta["tool_calls"])
-            if choice.get("logprobs"):
-                self._probabilities(choice["logprobs"])
-            if choice.get("finish_reason"):
-                self.stop = choice["finish_reason"]
+            self._choice(stamp_s, choices[0])
         elif "error" in chunk:
             error = chunk["error"]
             self.error = error if isinstance(error, dict) else {"message": str(error)}
         elif not any(key in chunk for key in ("choices", "usage", "timings")):
             raise KeyError(f"no choices in {str(chunk)[:200]}")
-        if chunk.get("usage"):
+        self.fed = True
+        if isinstance(chunk.get("usage"), dict):
             self.usage = chunk["usage"]
-        if chunk.get("timings"):
+        if isinstance(chunk.get("timings"), dict):
             self.timings = chunk["timings"]
+
+    def _choice(self, stamp_s: float, choice: dict[str, Any]) -> None:
+        delta = choice.get("delta")
+        if delta is None:
+            delta = choice.get("message") or {}
+        text = choice.get("text") or delta.get("content")
+        if delta.get("reasoning_content") or delta.get("reasoning"):
+            self._reasoning += 1
+        if text:
+            if not isinstance(text, str):
+                text = "".join(part["text"] for part in text if part.get("type") == "text")
+            self._texts.append(text)
+            self.characters += len(text)
+            self._stamps.append(stamp_s)
+        if delta.get("tool_calls"):
+            self._tool_calls(stamp_s, delta["tool_calls"])
+        if choice.get("logprobs"):
+            self._probabilities(choice["logprobs"])
+        if choice.get("finish_reason"):
+            self.stop = str(choice["finish_reason"])
 
     def _tool_calls(self, stamp_s: float, pieces: list[dict[str, Any]]) -> None:
         for piece in pieces:
-            call = self._calls.setdefault(piece.get("index", 0), ["", ""])
             function = piece.get("function") or {}
-            call[0] += function.get("name") or ""
-            call[1] += function.get("arguments") or ""
+            name, arguments = function.get("name") or "", function.get("arguments") or ""
+            place = piece.get("index")
+            if place is None:  # some servers send each call whole and do not number them
+                place = len(self._calls) if name else len(self._calls) - 1
+            call = self._calls.setdefault(int(place), ["", ""])
+            call[0] += name
+            call[1] += arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
         self._stamps.append(stamp_s)
 
     def _probabilities(self, told: dict[str, Any]) -> None:
-        if told.get("content"):
-            self._logprobs.extend(token["logprob"] for token in told["content"])
-        elif told.get("token_logprobs"):
-            self._logprobs.extend(value for value in told["token_logprobs"] if value is not None)
+        values = [token.get("logprob") for token in told["content"]] if told.get("content") else None
+        for value in values or told.get("token_logprobs") or ():
+            number = _number(value)
+            if number is not None:
+                self._logprobs.append(number)
 
     @property
     def begun(self) -> bool:
@@ -172,7 +186,7 @@ class Gatherer:
         stop = _STOPS.get(self.stop, StopReason.UNKNOWN) if self.stop else StopReason.UNKNOWN
         if stop is StopReason.LENGTH and output is not None and output < asked:
             stop = StopReason.CONTEXT
-        prefill, decode = timings.get("prompt_ms"), timings.get("predicted_ms")
+        prefill, decode = _number(timings.get("prompt_ms")), _number(timings.get("predicted_ms"))
         return Completion(
             text=whole_text("".join(self._texts)),
             stop_reason=StopReason.ERROR if error else stop,
@@ -190,7 +204,7 @@ class Gatherer:
             logprobs=tuple(self._logprobs),
             tool_calls=self._called(),
             retries=retries,
-            error=error,
+            error=None if error is None else whole_text(error),
         )
 
     def _called(self) -> str | None:
@@ -200,15 +214,21 @@ class Gatherer:
         for name, text in self._calls.values():
             try:
                 arguments = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 arguments = text
             calls.append({"name": name, "arguments": arguments})
-        return json.dumps(calls, ensure_ascii=False)
+        return whole_text(json.dumps(calls, ensure_ascii=False))
 
 
 def _count(value: Any) -> int | None:
     """Return a token count as the server tells it; None where it is no count."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+
+
+def _number(value: Any) -> float | None:
+    """Return a finite number; None for anything else, NaN and infinity included."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
+    return float(value) if known else None
 
 
 def whole_text(text: str) -> str:

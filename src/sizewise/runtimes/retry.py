@@ -5,6 +5,7 @@ Does not cover retries of a timeout: a model that is too slow once is too slow a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -58,12 +59,14 @@ def parse_retry_after(header: str | None, now_unix_s: float) -> float | None:
     if not header:
         return None
     try:
-        return max(0.0, float(header))
+        asked = float(header)
     except ValueError:
         pass
+    else:
+        return None if math.isnan(asked) else max(0.0, asked)
     try:
         return max(0.0, parsedate_to_datetime(header).timestamp() - now_unix_s)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
