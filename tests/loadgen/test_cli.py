@@ -87,6 +87,32 @@ async def test_a_shipped_model_is_served_judged_and_priced() -> None:
         assert one["per_accepted"]["joules"]["low"] < one["per_accepted"]["joules"]["high"]
 
 
+async def test_repeats_give_intervals_over_runs_and_an_api_is_compared() -> None:
+    async with mock_server(QUICK) as mock:
+        code, out, _ = await run(
+            mock.url, "--rate", "20", "--duration", "500ms", "--repeats", "6", "--slo-total", "5s", "--no-audit",
+            "--usd-per-hour", "1", "--api-price", "0.1/0.4", "--per-day", "50000",
+        )  # fmt: skip
+    assert code in (0, 3)
+    if code == 0:
+        assert "runs; intervals are over runs" in out
+        assert "at 50,000 requests a day: 1 own server at $24 a day" in out
+        assert "the API is cheaper" in out
+
+
+async def test_a_server_of_our_own_has_a_capacity_in_users() -> None:
+    code, out, _ = await run(
+        "ladder-14k", "--users", "50", "--knee", "--slo-total", "20s", "--duration", "1s", "--input-tokens", "20",
+        "--output-tokens", "4", "--threads", "1", "--no-audit", "--json",
+    )  # fmt: skip
+    assert code in (0, 3, 4)
+    (one,) = json.loads(out)
+    assert one["knee"]["closed"]
+    if code == 0:
+        knee = one["knee"]["knee"]["value"]
+        assert one["servers"] == -(-50 // knee)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -95,6 +121,9 @@ async def test_a_shipped_model_is_served_judged_and_priced() -> None:
         (["http://127.0.0.1:9", "--knee"], 2, "--slo-ttft"),
         (["http://127.0.0.1:9", "--duration", "soon"], 2, "duration"),
         (["http://127.0.0.1:9", "--price", "1"], 2, "0.15/0.60"),
+        (["http://127.0.0.1:9", "--api-price", "nan/1"], 2, "--api-price"),
+        (["http://127.0.0.1:9", "--per-day", "1000"], 2, "--usd-per-hour"),
+        (["http://127.0.0.1:9", "--knee", "--slo-total", "1s", "--repeats", "3"], 2, "one load"),
     ],
 )
 async def test_wrong_use_says_what_to_do(arguments: list[str], code: int, words: str) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from sizewise.errors import ConfigError
 if TYPE_CHECKING:
     from sizewise.loadgen.appraisal import Appraisal, Ask
     from sizewise.loadgen.endpoint import Endpoint
+    from sizewise.records import Price
 
 INTERRUPTED = 130
 
@@ -82,8 +84,20 @@ TIME = Duration()
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads of servers that sizewise starts  [default: all cores]")
 @click.option("--context", type=click.IntRange(16), help="Context of servers that sizewise starts.")
+@click.option(
+    "--repeats", type=click.IntRange(1), default=1, show_default=True,
+    help="Run the test so often, with other arrivals; 5 or more give intervals over runs.",
+)  # fmt: skip
 @click.option("--usd-per-hour", type=click.FloatRange(0), help="Price of one server.")
 @click.option("--price", metavar="IN/OUT", help="US dollars per million input and output tokens of an API.")
+@click.option(
+    "--per-day", type=click.FloatRange(0, min_open=True), metavar="REQUESTS",
+    help="Own servers (--usd-per-hour) or an API (--api-price): which is cheaper at so many a day, and from how many.",
+)  # fmt: skip
+@click.option("--api-price", metavar="IN/OUT", help="US dollars per million tokens of the API of --per-day.")
+@click.option(
+    "--peak", type=click.FloatRange(1), default=1.0, show_default=True, help="Busiest second of a day over its mean."
+)
 @click.option(
     "--g-per-kwh", type=click.FloatRange(0), help="Carbon intensity of the electricity  [default: 474, a median region]"
 )
@@ -146,13 +160,18 @@ def _ask(flags: dict[str, Any]) -> Ask:
         stop=StopRules(max_output_tokens=flags["max_tokens"]),
     )  # fmt: skip
     hour = flags["usd_per_hour"]
+    if flags["knee"] and flags["repeats"] > 1:
+        raise click.UsageError("--repeats is for one load; find the knee first, then repeat at its --rate")
+    if flags["per_day"] and (hour is None or flags["api_price"] is None):
+        raise click.UsageError("--per-day compares two prices; give --usd-per-hour 0.8 and --api-price 0.15/0.60")
     return Ask(
         plan=plan, slo=slo, input_tokens=flags["input_tokens"], output_tokens=flags["output_tokens"],
         shared_prefix=flags["shared_prefix"], knee=flags["knee"], guess=flags["rate"], audit=flags["audit"],
         demand=float(flags["users"]) if flags["users"] and flags["knee"] else None,
         usd_per_hour=None if hour is None else Estimate(value=hour, low=hour, high=hour, source=Source.ASSUMED),
         min_score=flags["min_score"],
-        price=_price(flags["price"]) if flags["price"] else None,
+        price=_price("--price", flags["price"]), api_price=_price("--api-price", flags["api_price"]),
+        per_day=flags["per_day"], peak_factor=flags["peak"], repeats=flags["repeats"],
         g_per_kwh=MEDIAN_G_PER_KWH if flags["g_per_kwh"] is None else flags["g_per_kwh"],
     )  # fmt: skip
 
@@ -169,16 +188,20 @@ def _trace(path: Path) -> tuple[float, ...]:
     return tuple(at - times[0] for at in times)
 
 
-def _price(text: str) -> Any:
+def _price(flag: str, text: str | None) -> Price | None:
     from sizewise.records import Price
 
+    if text is None:
+        return None
     try:
         fed, made = (float(part) for part in text.split("/"))
+        if not (0 <= fed < inf and 0 <= made < inf):
+            raise ValueError
     except ValueError:
         raise click.UsageError(
-            f"cannot read --price {text!r}; expected dollars per million tokens, as 0.15/0.60"
+            f"cannot read {flag} {text!r}; expected dollars per million tokens, as 0.15/0.60"
         ) from None
-    return Price(input_usd_per_mtok=fed, output_usd_per_mtok=made, source="--price")
+    return Price(input_usd_per_mtok=fed, output_usd_per_mtok=made, source=flag)
 
 
 def _without_shots(one: Appraisal) -> Appraisal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import TYPE_CHECKING
 
 from sizewise.cli.output import answer, safe, talk
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sizewise.loadgen.appraisal import Appraisal, Ask
     from sizewise.loadgen.driver import Progress
     from sizewise.loadgen.intervals import Figure
+    from sizewise.loadgen.join import BreakEven
     from sizewise.loadgen.measuring import LoadResult
     from sizewise.records import Estimate
 
@@ -159,7 +161,7 @@ def _print_one(one: Appraisal, ask: Ask) -> None:
         )
     for kind, count in s.errors.items():
         console.print(f"failed: {count} x {safe(s.error_examples[kind])}")
-    _print_costs(one)
+    _print_costs(one, ask)
     for warning in s.warnings:
         console.print(f"note: {safe(warning)}")
 
@@ -209,7 +211,7 @@ def _per_s(figure: Figure) -> str:
     return f"{figure.value:.3g}/s" + (f" ({figure.low:.3g} to {figure.high:.3g})" if figure.reportable else "")
 
 
-def _print_costs(one: Appraisal) -> None:
+def _print_costs(one: Appraisal, ask: Ask) -> None:
     console, per = _out(), one.per_accepted
     if one.quality is not None:
         console.print(f"mean score {_score(one)} of the answers of this test")
@@ -227,8 +229,25 @@ def _print_costs(one: Appraisal) -> None:
         parts.append(f"{_ranged(per.joules, lambda j: f'{j:.3g} J')}, {energy.how}")
     if per.grams_co2e is not None:
         parts.append(_ranged(per.grams_co2e, lambda g: f"{1000 * g:.3g} mg CO2e"))
+    if one.break_even is not None:
+        console.print(_break_even_text(one.break_even, ask))
     what = "right and in time" if one.quality is not None else "in time"
     console.print(f"per accepted answer ({what}, {format_percent(per.accepted_share.value)}): " + "; ".join(parts))
+
+
+def _break_even_text(found: BreakEven, ask: Ask) -> str:
+    """Say which is cheaper at the demand of a day."""
+    count = max(1, found.servers or 1)
+    own = f"{count} own server{'s' if count > 1 else ''} at {format_usd(found.own_usd_per_day)} a day"
+    if found.servers is None:
+        own = "no number of own servers carries that"
+    point = found.break_even_per_day
+    pays = "never pays at this speed" if point == inf else f"pays from {point:,.0f} requests a day"
+    return (
+        f"at {ask.per_day:,.0f} requests a day: {own}, the API at {format_usd(found.api_usd_per_day)}: "
+        f"{'own servers are' if found.cheaper == 'own' else 'the API is'} cheaper per accepted answer; "
+        f"one own server {pays} (the API's answers taken as all accepted)"
+    )
 
 
 def _ranged(value: Estimate, show: object) -> str:

@@ -12,15 +12,17 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
+from sizewise.loadgen.audit import audit_client
 from sizewise.loadgen.driver import Progress
 from sizewise.loadgen.endpoint import Endpoint, synthetic_requests
 from sizewise.loadgen.energy import scaled
 from sizewise.loadgen.frames import Shot
 from sizewise.loadgen.intervals import Figure, mean_figure
-from sizewise.loadgen.join import PerAccepted, accepted, per_accepted, token_price
+from sizewise.loadgen.join import BreakEven, PerAccepted, accepted, break_even, per_accepted, token_price
 from sizewise.loadgen.knee import servers_for
 from sizewise.loadgen.measuring import MEDIAN_G_PER_KWH, LoadResult, estimate, load_test, probe
 from sizewise.loadgen.plan import LoadPlan, Slo
+from sizewise.loadgen.repeating import repeated
 from sizewise.loadgen.search import KneeResult, client_unfit, find_knee, flood
 from sizewise.loadgen.stopping import meets
 from sizewise.prediction.cost import USD_PER_KWH
@@ -53,6 +55,13 @@ class Ask:
     price: Price | None = None
     min_score: float | None = None
     """Mean score that a model must reach to be compared at all."""
+    repeats: int = 1
+    """Runs of the test, for intervals over runs; not for a knee search."""
+    per_day: float | None = None
+    """Requests a day to answer: own servers at `usd_per_hour` are then compared with an API at `api_price`."""
+    peak_factor: float = 1.0
+    """The busiest second of that day over its mean."""
+    api_price: Price | None = None
     usd_per_kwh: float = USD_PER_KWH
     g_per_kwh: float = MEDIAN_G_PER_KWH
 
@@ -75,6 +84,8 @@ class Appraisal:
     """What the money is made of."""
     servers: int | None = None
     """How many carry the demand."""
+    break_even: BreakEven | None = None
+    """Own servers against an API at the demand of a day, where both prices are given."""
 
 
 async def appraise(
@@ -89,11 +100,15 @@ async def appraise(
     endpoint, extra, requests, alone_s = await _prepared(endpoint, ask)
     plan = replace(ask.plan, keep_text=ask.judge is not None)
     if not ask.knee:
-        result = await load_test(
-            endpoint, plan, requests=requests, slo=ask.slo, audit=ask.audit, server_pids=server_pids, extra=extra,
-            g_per_kwh=ask.g_per_kwh, on_progress=on_progress, stop=stop,
-        )  # fmt: skip
-        return _joined(Appraisal(name=name, result=result), ask)
+        checked = await audit_client(plan) if ask.audit else None
+
+        async def test(one: LoadPlan) -> LoadResult:
+            return await load_test(
+                endpoint, one, requests=requests, slo=ask.slo, audit=False, known_audit=checked, extra=extra,
+                server_pids=server_pids, g_per_kwh=ask.g_per_kwh, on_progress=on_progress, stop=stop,
+            )  # fmt: skip
+
+        return _joined(Appraisal(name=name, result=await repeated(test, plan, ask.repeats)), ask)
     guess, capacity = await _first_guess(endpoint, ask, requests, extra, alone_s)
     found = await find_knee(
         endpoint, plan, ask.slo, guess=guess, capacity=capacity, requests=requests, server_pids=server_pids,
@@ -160,6 +175,9 @@ def _joined(found: Appraisal, ask: Ask) -> Appraisal:
     if not window:
         return found
     scores = [1.0 if ask.judge is None else _score(ask.judge, shot) for shot in window]
+    found = replace(found, quality=None if ask.judge is None else mean_figure(scores, load=summary.load))
+    if client_unfit(summary, ask.slo) is not None:
+        return found
     share = accepted([meets(shot, ask.slo) for shot in window], scores, load=summary.load)
     rate = summary.sent_per_s
     if found.knee is not None and not found.knee.closed and found.knee.knee.value > 0:
@@ -169,7 +187,7 @@ def _joined(found: Appraisal, ask: Ask) -> Appraisal:
     each, money = _usd_per_request(ask, result)
     return replace(
         found,
-        quality=None if ask.judge is None else mean_figure(scores, load=summary.load),
+        break_even=_break_even(found, ask, speed, share.value),
         accepted=share,
         money=money,
         per_accepted=None if share.value <= 0 else per_accepted(
@@ -177,6 +195,20 @@ def _joined(found: Appraisal, ask: Ask) -> Appraisal:
             request_j=result.energy.per_request_j, usd_per_hour=ask.usd_per_hour, usd_per_request=each,
             g_per_kwh=ask.g_per_kwh,
         ),
+    )  # fmt: skip
+
+
+def _break_even(found: Appraisal, ask: Ask, speed: Estimate, share: float) -> BreakEven | None:
+    """Return own servers at this speed against the API, whose answers are taken as all right and in time."""
+    summary = found.result.summary
+    if found.knee is not None and found.knee.at_knee is None:
+        return None
+    if ask.per_day is None or ask.usd_per_hour is None or ask.api_price is None or summary.output_tokens is None:
+        return None
+    api = token_price(ask.api_price, summary.input_tokens or 0.0, summary.output_tokens)
+    return break_even(
+        requests_per_day=ask.per_day, knee_per_s=speed, usd_per_hour=ask.usd_per_hour.value, own_quality=share,
+        api_usd_per_request=api.value, peak_factor=ask.peak_factor,
     )  # fmt: skip
 
 

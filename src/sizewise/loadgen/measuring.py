@@ -11,7 +11,7 @@ from typing import Any
 from sizewise.errors import RuntimeFailure
 from sizewise.loadgen.audit import Audit, audit_client
 from sizewise.loadgen.driver import Progress, drive
-from sizewise.loadgen.endpoint import Endpoint, synthetic_requests, target
+from sizewise.loadgen.endpoint import Endpoint, find_endpoint, synthetic_requests, target
 from sizewise.loadgen.energy import Energy, Meter
 from sizewise.loadgen.frames import Shot
 from sizewise.loadgen.intervals import Figure
@@ -100,12 +100,12 @@ async def probe(
 
 
 async def load_test(
-    endpoint: Endpoint, plan: LoadPlan, *, requests: Sequence[Request] = (), slo: Slo | None = None,
+    endpoint: Endpoint | str, plan: LoadPlan, *, requests: Sequence[Request] = (), slo: Slo | None = None,
     audit: bool = True, server_pids: Sequence[int] = (), g_per_kwh: float = MEDIAN_G_PER_KWH,
     extra: Mapping[str, Any] | None = None, on_progress: Callable[[Progress], None] | None = None,
     stop: asyncio.Event | None = None, known_audit: Audit | None = None,
 ) -> LoadResult:  # fmt: skip
-    """Load one server and return what was seen.
+    """Load one server, given by its URL or as found, and return what was seen.
 
     `requests` are the prompts (a task's own, in turn; default: 128 words in, 64 tokens out), `extra` keys go
     into every body, `server_pids` are the server's processes where it runs on this machine (for energy).
@@ -115,6 +115,8 @@ async def load_test(
     """
     limits = slo or Slo()
     prompts = requests or synthetic_requests(input_tokens=128, output_tokens=64, seed=plan.seed)
+    if isinstance(endpoint, str):
+        endpoint, _ = await probe(await find_endpoint(endpoint), prompts[0], extra=extra)
     checked = known_audit or (await audit_client(plan) if audit else None)
     meter = Meter(server_pids)
     raw = await drive(plan, target(endpoint, prompts, extra=extra), on_progress=on_progress, stop=stop)
