@@ -52,9 +52,14 @@ def _held(held: list[HeldOut]) -> PlotSeries:
 
 
 def isoflop(fit: Fit, budgets: int = 5) -> Plot:
-    """Return loss against size at equal compute, the valley of each budget, and the runs near it."""
+    """Return loss against size at equal compute, the valley of each budget, and the runs.
+
+    The curves are at the runs' own compute budgets where there are at most `budgets` (10 % apart is one), else at
+    as many even steps.
+    """
     runs = fit.runs
-    levels = np.geomspace(runs.flops.min(), runs.flops.max(), budgets)
+    own = np.unique(np.round(np.log(runs.flops), 1))
+    levels = np.exp(own) if own.size <= budgets else np.geomspace(runs.flops.min(), runs.flops.max(), budgets)
     sizes = np.geomspace(runs.n.min() / 2, runs.n.max() * 2, 40)
     series = []
     for flops in levels:
@@ -68,6 +73,11 @@ def isoflop(fit: Fit, budgets: int = 5) -> Plot:
         for row in best
     )
     series.append(PlotSeries(name="least loss, with interval", points=valley, line=True, dashed=True))
+    dots = tuple(
+        PlotPoint(x=float(n), y=float(loss), note=f"{c:.2g} FLOP")
+        for n, loss, c in zip(runs.n, runs.loss, runs.flops, strict=True)
+    )
+    series.append(PlotSeries(name="runs", points=dots))
     return Plot(
         title="Loss at equal compute", x_label="parameters", y_label="loss, nats per token", series=tuple(series),
         x_log=True, x_unit="count",
