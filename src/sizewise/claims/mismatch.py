@@ -89,20 +89,29 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
     finding = Finding.SUPPORTED if any(wrong) else Finding.REFUTED if all(safe) else Finding.UNDECIDED
     sure = [pick for pick, is_wrong in zip(found, wrong, strict=True) if is_wrong]
     worst = max(sure or found, key=lambda pick: pick.regret.value)
-    rows = tuple(
-        Row(
-            label=pick.job, estimate=pick.regret.estimate(), unit="score lost",
-            note=f"average picks {pick.by_average.name}, the job {pick.by_job.name}",
-        )
-        for pick in sorted(found, key=lambda pick: -pick.regret.value)
-    )  # fmt: skip
+    rows = [_row(pick) for pick in sorted(found, key=lambda pick: -pick.regret.value)]
+    plain = [g for g in plain_sizes(subjects) if g.candidates[0] in results.candidates]
+    if 3 <= len(plain) < len(groups):
+        alone = picks(plain, tasks, results, plain)
+        rows.append(_row(max(alone, key=lambda pick: pick.regret.value), "plain sizes alone, most lost: "))
     return Judgement(
         claim=KEY, finding=finding,
         words=f"For {sum(wrong)} of {len(found)} jobs the average of the others picks a model over {MARGIN:g} worse "
         f"for sure; most: {worst.job}, {worst.by_average.name} instead of {worst.by_job.name}.",
-        estimate=worst.regret.estimate(), unit="score lost on the job by the average's pick", rows=rows,
+        estimate=worst.regret.estimate(), unit="score lost on the job by the average's pick", rows=tuple(rows),
         trials=results.count([n for g in groups for n in g.candidates], tasks),
+        caveats=_CAVEATS if any(s.kind == "specialist" for g in groups for s in g.subjects) else (),
         next_step="sizewise run --task YOURS.jsonl --model A --model B   (choose on the job itself)",
+    )  # fmt: skip
+
+
+_CAVEATS = ("the pool holds models made for few tasks on purpose; the last row is of the plain sizes alone",)
+
+
+def _row(pick: Pick, before: str = "") -> Row:
+    return Row(
+        label=f"{before}{pick.job}", estimate=pick.regret.estimate(), unit="score lost",
+        note=f"average picks {pick.by_average.name}, the job {pick.by_job.name}",
     )  # fmt: skip
 
 

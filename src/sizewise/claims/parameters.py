@@ -2,7 +2,7 @@
 
 A table: for each outcome (ceiling, task success, speed, cost, long texts, made-up answers, refusals, memory) how
 much of the variance between models the logarithm of the parameter count explains, beside training compute,
-training tokens and file size.
+training tokens and tokens per parameter.
 """
 
 from __future__ import annotations
@@ -121,7 +121,10 @@ def judge(subjects: Sequence[Subject], results: Results) -> Judgement:
         estimate=headline, unit="variance of task success explained, parameters minus training compute",
         rows=tuple(rows),
         trials=results.count([s.name for s in known], results.tasks),
-        caveats=(f"{len(known)} models of one family; variance explained by a straight line in the logarithm",),
+        caveats=(
+            f"{len(known)} models of one family, some starved or narrowed on purpose: shares depend on that choice",
+            "variance explained by a straight line in the logarithm; times are of two models answering side by side",
+        ),
         next_step="sizewise scaling prior --ratio 2   (the same question over public families)",
     )  # fmt: skip
 
