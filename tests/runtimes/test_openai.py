@@ -126,6 +126,20 @@ async def test_a_server_that_wants_max_completion_tokens_gets_it() -> None:
     assert [body.get("max_completion_tokens") for body in bodies] == [None, 9, 9]
 
 
+def test_tool_calls_without_numbers_and_with_objects_for_arguments_stay_apart() -> None:
+    gatherer = Gatherer()
+    for calls in (
+        [{"function": {"name": "add", "arguments": {"a": 1}}}, {"function": {"name": "sub", "arguments": '{"b"'}}],
+        [{"function": {"arguments": ": 2}"}}],
+    ):
+        gatherer.feed(0.0, {"choices": [{"delta": {"tool_calls": calls}}]})
+    told = gatherer.completion(intended_s=0.0, started_s=0.0, ended_s=1.0, asked=9).tool_calls
+    assert json.loads(told or "") == [
+        {"name": "add", "arguments": {"a": 1}},
+        {"name": "sub", "arguments": {"b": 2}},
+    ]
+
+
 async def test_streamed_tool_calls_are_put_together() -> None:
     def delta(calls: list[dict[str, Any]]) -> dict[str, Any]:
         return {"choices": [{"delta": {"tool_calls": calls}, "finish_reason": None}]}

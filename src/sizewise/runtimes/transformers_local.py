@@ -26,6 +26,7 @@ class TransformersRuntime:
         self._settings = settings
         self._model: Any = None
         self._tokenizer: Any = None
+        self._context: int | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def start(self) -> EngineInfo:
@@ -47,10 +48,11 @@ class TransformersRuntime:
                 "weights and a tokenizer"
             ) from None
         trained = getattr(self._model.config, "max_position_embeddings", None)
+        self._context = min(filter(None, (self._settings.context_tokens, trained)), default=None)
         return EngineInfo(
             name="transformers",
             version=f"{transformers.__version__}, torch {torch.__version__}",
-            context_tokens=min(filter(None, (self._settings.context_tokens, trained)), default=None),
+            context_tokens=self._context,
             load_s=time.monotonic() - began,
             buffers_bytes={"weights": sum(item.numel() * item.element_size() for item in self._model.parameters())},
             notes=() if self._tokenizer.chat_template else ("the model has no chat template: prompts are sent bare",),
@@ -59,6 +61,7 @@ class TransformersRuntime:
     def _load(self, torch: Any, transformers: Any) -> tuple[Any, Any]:
         if self._settings.threads:
             torch.set_num_threads(self._settings.threads)
+        transformers.utils.logging.disable_progress_bar()
         tokenizer = transformers.AutoTokenizer.from_pretrained(self._name)
         model = transformers.AutoModelForCausalLM.from_pretrained(self._name, torch_dtype="auto")
         return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
@@ -78,11 +81,15 @@ class TransformersRuntime:
         started = time.monotonic()
         tokens = self._encode(request)
         settings = request.settings
+        room = settings.max_output_tokens if self._context is None else self._context - tokens.shape[1]
+        if room < 1:
+            why = f"the prompt has {tokens.shape[1]:,} tokens, the context {self._context:,}; set context_tokens higher"
+            return failed(ErrorClass.TOO_LARGE, why, intended_s=intended_s, now_s=time.monotonic())
         stamps: list[float] = []
         logprobs: list[float] = []
         chosen: list[int] = []
-        text, stop = "", StopReason.LENGTH
-        for token, logprob in self._decode(tokens, settings):
+        text, stop = "", StopReason.LENGTH if room >= settings.max_output_tokens else StopReason.CONTEXT
+        for token, logprob in self._decode(tokens, settings, min(room, settings.max_output_tokens)):
             if token in self._ends():
                 stop = StopReason.STOP
                 break
@@ -123,14 +130,14 @@ class TransformersRuntime:
         ends = self._model.generation_config.eos_token_id
         return set(ends) if isinstance(ends, list) else {ends, self._tokenizer.eos_token_id}
 
-    def _decode(self, tokens: Any, settings: Settings) -> Iterator[tuple[int, float]]:
+    def _decode(self, tokens: Any, settings: Settings, most: int) -> Iterator[tuple[int, float]]:
         """Yield each chosen token with its log-probability; the cache is kept between tokens."""
         import torch
 
         generator = torch.Generator(device=self._model.device).manual_seed(settings.seed)
         cache = None
         with torch.inference_mode():
-            for _ in range(settings.max_output_tokens):
+            for _ in range(most):
                 out = self._model(input_ids=tokens, past_key_values=cache, use_cache=True)
                 cache = out.past_key_values
                 told = torch.log_softmax(out.logits[0, -1].float(), dim=-1)

@@ -49,6 +49,11 @@ class VllmRuntime:
         self._program: ServerProgram | None = None
         self._peak_bytes = 0
 
+    @property
+    def url(self) -> str:
+        """Base URL of the server while it is open."""
+        return self._client.url if self._client else ""
+
     async def start(self) -> EngineInfo:
         """Connect, or start the server first; raises RuntimeFailure when neither works."""
         load_s, url = None, self._url
