@@ -58,16 +58,35 @@ def play(race: Race, scores: np.ndarray, batch: int, shuffle: np.random.Generato
             race.tell(key, score(scores, key))
 
 
-def test_the_cheapest_within_the_margin_is_chosen() -> None:
-    scores = table()
+def test_the_cheapest_within_the_margin_is_chosen_but_for_the_allowed_errors() -> None:
+    wrong = 0
+    for seed in range(20):
+        scores = table(seed=seed)
+        race = new_race(seed=seed)
+        play(race, scores, 64)
+        means = scores.mean(axis=1)
+        right = int(np.flatnonzero(means >= means.max() - 0.05)[0])
+        state = race.state()
+        assert state.used < state.full_grid
+        wrong += state.chosen != f"m{right}"
+        if state.chosen == f"m{right}":
+            assert {d.candidate for d in state.dropped} >= {f"m{m}" for m in range(right)}
+    assert wrong <= 3
+
+
+def test_a_lead_of_exactly_the_margin_is_good_enough() -> None:
+    items = [RaceItem(id=f"i{i}") for i in range(100)]
+    race = Race([RaceCandidate(name="m0", cost=1), RaceCandidate(name="m1", cost=2)], items, Goal(margin=0.03), 0)
+    scores = np.ones((2, 100))
+    scores[0, :3] = 0
+    play(race, scores, 16)
+    assert race.state().chosen == "m0"
+
+
+def test_equal_candidates_are_settled_for_the_cheapest() -> None:
     race = new_race()
-    play(race, scores, 8)
-    means = scores.mean(axis=1)
-    right = int(np.flatnonzero(means >= means.max() - 0.05)[0])
-    state = race.state()
-    assert state.chosen == f"m{right}"
-    assert state.used < state.full_grid
-    assert {d.candidate for d in state.dropped} == {f"m{m}" for m in range(right)}
+    play(race, np.tile(table()[0], (4, 1)), 16)
+    assert race.state().chosen == "m0"
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 16, 64, 1000])

@@ -132,8 +132,10 @@ class Race:
         return keys
 
     def _hand_out(self, m: int, stop: int, n: int) -> list[TrialKey]:
+        if n <= 0:
+            return []
         end = int(self._stops[stop - 1])
-        free = np.flatnonzero(~self._asked[m, :end] & (self._seen[m, :end] == _WAITING))[: max(n, 0)]
+        free = np.flatnonzero(~self._asked[m, :end] & (self._seen[m, :end] == _WAITING))[:n]
         self._asked[m, free] = True
         name, repeats = self._candidates[m].name, self._repeats
         return [

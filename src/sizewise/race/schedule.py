@@ -21,7 +21,7 @@ PRIOR_UNITS = 5.0
 PRIOR_DISAGREEMENT = 0.2
 """Pairs of candidates disagree on about a fifth of the items (median of 378 real pairs)."""
 LEAST_CHANCE = 0.005
-COST_POWER = 0.3
+COST_POWER = 0.2
 """Calls count beside their price: a low power of the price saves calls and costs no more money."""
 
 
