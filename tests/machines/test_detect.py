@@ -191,6 +191,23 @@ def test_spellings_find_their_device(spelling: str, name: str | None) -> None:
     assert (device.name if device else None) == name
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("99999x RTX 4090", "1 to 64"),
+        ("0x RTX 4090", "1 to 64"),
+        ("M4 Pro 0GB", "1 to 4096"),
+        ("RTX 4090 999999GB", "1 to 4096"),
+        ("2x M4 Pro", "expected one"),
+        ("x" * 5000, "no device"),
+    ],
+)
+def test_a_machine_that_nobody_can_build_is_refused(name: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why) as caught:
+        planned_machine(name)
+    assert len(str(caught.value)) < 400
+
+
 def test_a_planned_machine_counts_its_cards_and_says_that_all_is_free() -> None:
     machine: Machine = planned_machine("2x RTX 3090")
     assert [device.memory_free_bytes for device in machine.devices[1:]] == [24 * GIB, 24 * GIB]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sizewise.cli.fit_checks import MOST_TOKENS, finite
+
 if TYPE_CHECKING:
     from sizewise.prediction.ranking import Demand, Option
     from sizewise.records import Machine, Prediction
@@ -18,17 +20,35 @@ UNKNOWN_QUALITY = "quality: not known for your task, measure it: "
 @click.command(name="fit")
 @click.argument("models", nargs=-1)
 @click.option("--machine", "machine_name", help='Plan for another machine: "RTX 4090", "2x RTX 3090", "M4 Pro 48GB".')
-@click.option("--prompt", default=512, show_default=True, type=click.IntRange(1), help="Tokens of a prompt.")
-@click.option("--answer", default=256, show_default=True, type=click.IntRange(1), help="Tokens of an answer.")
-@click.option("--context", default=4096, show_default=True, type=click.IntRange(16), help="Tokens of context.")
+@click.option(
+    "--prompt", default=512, show_default=True, type=click.IntRange(1, MOST_TOKENS), help="Tokens of a prompt."
+)
+@click.option(
+    "--answer", default=256, show_default=True, type=click.IntRange(1, MOST_TOKENS), help="Tokens of an answer."
+)
+@click.option(
+    "--context", default=4096, show_default=True, type=click.IntRange(16, MOST_TOKENS), help="Tokens of context."
+)
 @click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 4096), help="Requests at a time.")
 @click.option("--kv-type", default="f16", show_default=True, help="Type of the cache: f16, q8_0, q4_0 ...")
 @click.option("--engine", type=click.Choice(["llama.cpp", "vllm"]), default="llama.cpp", show_default=True)
 @click.option("--cpu", is_flag=True, help="Leave GPUs out.")
-@click.option("--min-speed", default=5.0, show_default=True, help="Tokens per second below which a model comes later.")
+@click.option(
+    "--min-speed",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    callback=finite,
+    help="Tokens per second below which a model comes later.",
+)
 @click.option("--evidence", help="Order by published results of this test; few models have any.")
 @click.option("--limit", default=15, show_default=True, type=click.IntRange(1), help="Rows to print.")
-@click.option("--usd-per-hour", type=float, help="What the machine costs an hour; adds the cost of 1,000 answers.")
+@click.option(
+    "--usd-per-hour",
+    type=click.FloatRange(0),
+    callback=finite,
+    help="What the machine costs an hour; adds the cost of 1,000 answers.",
+)
 @click.option("--all", "show_all", is_flag=True, help="Show what does not fit too, with the reason.")
 @click.option("--json", "as_json", is_flag=True, help="Print data as JSON on stdout.")
 def command(models: tuple[str, ...], limit: int, show_all: bool, as_json: bool, **asked: Any) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sizewise.cli.fit_checks import MOST_TOKENS, finite
+
 if TYPE_CHECKING:
     from sizewise.records import Candidate, Machine, MemoryParts, Model, Prediction, Skipped, Workload
 
@@ -14,13 +16,23 @@ if TYPE_CHECKING:
 @click.command(name="plan")
 @click.argument("model", required=False)
 @click.option("--quantization", "-q", help="File mix, for example Q4_K_M  [default: the file's own, else Q4_K_M]")
-@click.option("--prompt", default=512, show_default=True, type=click.IntRange(1), help="Tokens of a prompt.")
-@click.option("--answer", default=256, show_default=True, type=click.IntRange(1), help="Tokens of an answer.")
-@click.option("--context", default=4096, show_default=True, type=click.IntRange(16), help="Tokens of context.")
+@click.option(
+    "--prompt", default=512, show_default=True, type=click.IntRange(1, MOST_TOKENS), help="Tokens of a prompt."
+)
+@click.option(
+    "--answer", default=256, show_default=True, type=click.IntRange(1, MOST_TOKENS), help="Tokens of an answer."
+)
+@click.option(
+    "--context", default=4096, show_default=True, type=click.IntRange(16, MOST_TOKENS), help="Tokens of context."
+)
 @click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 4096), help="Requests at a time.")
 @click.option("--engine", type=click.Choice(["llama.cpp", "vllm"]), default="llama.cpp", show_default=True)
-@click.option("--max-ttft", type=float, help="Seconds to the first token, at most.")
-@click.option("--min-speed", type=float, help="Tokens per second of one request, at least.")
+@click.option(
+    "--max-ttft", type=click.FloatRange(0, min_open=True), callback=finite, help="Seconds to the first token, at most."
+)
+@click.option(
+    "--min-speed", type=click.FloatRange(0), callback=finite, help="Tokens per second of one request, at least."
+)
 @click.option("--machine", "machine_name", help="Look at this machine only, for example 'RTX 4090'.")
 @click.option("--formulas", is_flag=True, help="Take memory from formulas; do not ask the installed llama.cpp.")
 @click.option("--region", default="USA", show_default=True, help="Country code for grams of CO2e.")
@@ -71,7 +83,7 @@ def command(model: str | None, limit: int, list_devices: bool, as_json: bool, **
 def _question(model: Model, asked: dict[str, Any]) -> tuple[Candidate, Workload]:
     from sizewise.records import Candidate, Settings, Workload
 
-    quantization = asked["quantization"]
+    quantization = asked["quantization"] or None
     if quantization is None and not model.tensor_bytes:
         quantization = "BF16" if asked["engine"] == "vllm" else "Q4_K_M"
     candidate = Candidate(

@@ -27,6 +27,7 @@ _SOURCES = {
 _NOISE = re.compile(
     r"\b(nvidia|geforce|apple|amd|ati|corporation|graphics|gpu|generation|tesla|radeon(?= rx)|80gb hbm3)\b"
 )
+_MOST_DEVICES, _MOST_GIB = 64, 4096
 _HOST_MEMORY_BYTES = 64 * 2**30
 _HOST_BANDWIDTH = 60e9
 """A planned machine with a graphics card is given 64 GiB of dual-channel memory, and says so."""
@@ -126,14 +127,28 @@ def planned_machine(text: str) -> Machine:
     count, name, size = (match.group(1), match.group(2), match.group(3)) if match else (None, text, None)
     device = find_device(text) or find_device(name)
     if device is None:
+        name = name[:60]
         near = get_close_matches(name, [known.name for known in read_devices()], n=3, cutoff=0.4)
         hint = f"; near names: {', '.join(near)}" if near else ""
         raise ConfigError(f"no device {name!r} in the catalog{hint}; `sizewise plan --list-devices` prints all names")
+    number = int(count) if count is not None else 1
+    if not 1 <= number <= _MOST_DEVICES:
+        raise ConfigError(
+            f"{number} devices in {text[:60]!r}; expected 1 to {_MOST_DEVICES} of one kind in one machine, "
+            "for example '2x RTX 3090'"
+        )
+    if number > 1 and device.kind is not DeviceKind.GPU:
+        raise ConfigError(
+            f"{number} of {device.name} in one machine; expected one, since its memory is the machine's own. "
+            "Name one, and divide the requests over several machines"
+        )
+    if size is not None and not 1 <= int(size) <= _MOST_GIB:
+        raise ConfigError(f"{size[:20]} GB for {device.name}; expected its memory, 1 to {_MOST_GIB} GB")
     if size:
         device = replace(device, memory_bytes=int(size) * 2**30)
     if device.memory_bytes is None:
         raise ConfigError(f"the memory of {device.name} is not known; give it, for example {device.name + ' 16GB'!r}")
-    return _machine_of(device, int(count or 1))
+    return _machine_of(device, number)
 
 
 def _machine_of(device: Device, count: int) -> Machine:
