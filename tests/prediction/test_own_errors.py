@@ -51,6 +51,11 @@ def test_a_correction_and_its_range_reach_the_prediction(kit: SimpleNamespace) -
     assert deep.high > after.high
 
 
+def test_models_that_agree_by_luck_do_not_make_a_range_of_nothing() -> None:
+    _, lucky = correction_and_range([[0.0], [0.0], [0.0], [0.0]], 0.0, usual=0.1)
+    assert 0.1 < lucky < 0.15
+
+
 def test_models_that_disagree_widen_the_range_and_drift_is_its_floor() -> None:
     _, narrow = correction_and_range([[0.1], [0.1], [0.1], [0.1]], 0.1)
     _, wide = correction_and_range([[0.4], [-0.3], [0.1], [0.0]], 0.1)

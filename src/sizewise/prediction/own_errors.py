@@ -5,8 +5,9 @@ constants miss on them is what they will miss on the next model. Not covered: GP
 
 With m models, the mean logarithm of measured / predicted, one mean a model, shrunk by m / (m + 1), is the correction.
 Each model's own errors are then taken against the correction that the *other* models give, so that no model sits in
-judgement of itself; their root mean square times Student's t for m - 1 degrees of freedom is the half width of the
-90 % range, together with the machine's drift from minute to minute (root of the sum of squares).
+judgement of itself. Their mean square is pooled with two models' worth of what is usual (`USUAL`), since few models
+can agree by luck; its root times Student's t for m + 1 degrees of freedom is the half width of the 90 % range,
+together with the machine's drift from minute to minute (root of the sum of squares).
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ from sizewise.records import Calibration, CheckReading, Machine, Model
 
 STUDENT_95 = (6.31, 2.92, 2.35, 2.13, 2.02, 1.94, 1.89, 1.86)
 """Student's t, 95 % one-sided, for 1, 2, 3 ... degrees of freedom (two-sided 90 %)."""
+
+
+USUAL = {"decode": 0.10, "prefill": 0.10, "load": 0.20, "load cold": 0.20}
+"""Root mean square errors (logarithms) that constants have on models they never saw; seen while this was made."""
+_WORTH = 2
+"""Models that `USUAL` counts for."""
 
 
 def _predicted_s(reading: CheckReading, machine: Machine) -> float | None:
@@ -42,7 +49,7 @@ def _shrunk_mean(errors: Sequence[Sequence[float]]) -> float:
     return sum(means) / (len(means) + 1)
 
 
-def correction_and_range(errors: Sequence[Sequence[float]], drift: float) -> tuple[float, float]:
+def correction_and_range(errors: Sequence[Sequence[float]], drift: float, usual: float = 0.0) -> tuple[float, float]:
     """Return (factor on seconds, half width of the 90 % range as a ratio) from logarithmic errors, one list a model.
 
     >>> correction_and_range([[0.0], [0.0], [0.0]], 0.1)
@@ -50,12 +57,13 @@ def correction_and_range(errors: Sequence[Sequence[float]], drift: float) -> tup
     """
     if len(errors) < 2:
         raise ValueError(f"{len(errors)} models; expected at least two, since each is judged by the others")
-    left: list[float] = []
+    squares: list[float] = []
     for index, own in enumerate(errors):
         others = _shrunk_mean([*errors[:index], *errors[index + 1 :]])
-        left.append(sqrt(sum((error - others) ** 2 for error in own) / len(own)))
-    spread = sqrt(sum(value**2 for value in left) / len(left))
-    student = STUDENT_95[min(len(errors) - 2, len(STUDENT_95) - 1)]
+        squares.append(sum((error - others) ** 2 for error in own) / len(own))
+    worth = _WORTH if usual else 0
+    spread = sqrt((sum(squares) + worth * usual**2) / (len(squares) + worth))
+    student = STUDENT_95[min(len(errors) + worth - 2, len(STUDENT_95) - 1)]
     half = hypot(student * spread, log(1 + drift))
     return round(exp(_shrunk_mean(errors)), 6), round(exp(half) - 1, 6)
 
@@ -75,6 +83,6 @@ def with_own_errors(calibration: Calibration, checks: Sequence[CheckReading], ma
             if expected and check.seconds > 0:
                 errors.setdefault(check.name, []).append(log(check.seconds / expected))
         if len(errors) >= 2:
-            found = correction_and_range(list(errors.values()), calibration.drift)
+            found = correction_and_range(list(errors.values()), calibration.drift, USUAL[quantity])
             correction[quantity], residual[quantity] = found
     return replace(plain, correction=correction, residual=residual)
