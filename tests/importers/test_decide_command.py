@@ -99,6 +99,7 @@ def test_the_exit_code_says_undecided_and_infeasible(tmp_path: Path) -> None:
 
 def test_power_gives_the_published_numbers() -> None:
     assert "1,374 items show a margin of 3 points" in call("power").stdout
+    assert "2,825 items when every answer is looked at as it comes" in call("power").stdout
     data = json.loads(call("power", "--margin", "0.05", "--items", "124", "--json").stdout)
     assert data["items_needed"] == 495
     assert data["margin_shown"] == pytest.approx(0.1, abs=0.001)

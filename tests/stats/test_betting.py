@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sizewise.stats.betting import LARGEST_STAKE, Bets, Design, extend
+from sizewise.stats.betting import LARGEST_STAKE, Bets, Design, extend, stakes_for
+from sizewise.stats.power import items_needed, items_needed_watching
 
 
 def by_hand(z: list[float], lowest: float, units: int, stakes: tuple[float, ...], *, finite: bool) -> list[float]:
@@ -64,3 +65,27 @@ def test_under_the_null_one_in_twenty_is_reached_at_most_one_time_in_twenty() ->
     reached = float((path.max(axis=1) >= np.log(20)).mean())
     assert reached <= 0.05
     assert reached > 0.01
+
+
+@pytest.mark.parametrize(
+    ("margin", "disagreement", "gap", "rivals"),
+    [(0.1, 0.2, 0.0, 1), (0.1, 0.01, 0.0, 4), (0.1, 0.5, 0.03, 2), (0.05, 0.3, -0.05, 1), (0.1, 0.0001, 0.0, 1)],
+)
+def test_the_watched_number_of_items_has_the_power_it_says(
+    margin: float, disagreement: float, gap: float, rivals: int
+) -> None:
+    needed = int(items_needed_watching(margin, disagreement, gap, rivals=rivals))
+    uniform = np.random.default_rng(4).random((400, needed))
+    lead = np.where(uniform < (disagreement + gap) / 2, 1.0, np.where(uniform < disagreement, -1.0, 0.0))
+    design = Design(units=needed, finite=False, stakes=stakes_for(needed))
+    path = extend(Bets.start(400, len(design.stakes)), margin - lead, None, -(1 - margin), 0, design)
+    power = float((path.max(axis=1) >= np.log(rivals / 0.05)).mean())
+    assert power >= 0.72
+    assert power <= 0.92 or disagreement < 0.05
+
+
+def test_watching_needs_more_items_than_a_number_fixed_beforehand() -> None:
+    for margin in (0.03, 0.05, 0.1):
+        for disagreement in (0.001, 0.06, 0.2):
+            assert items_needed_watching(margin, disagreement) > items_needed(margin, disagreement)
+    assert items_needed_watching(0.05, gap=0.05) == float("inf")

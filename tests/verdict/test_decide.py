@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from math import nan
 
 import numpy as np
 import pytest
@@ -66,6 +67,26 @@ def test_the_cheapest_within_the_margin_is_chosen_and_explained() -> None:
     assert verdict.certificate.startswith("On these 100 items: exact")
     assert "For future items like these: not shown at 3 points" in verdict.certificate
     assert verdict.next_step.startswith("sizewise power --margin 0.03")
+
+
+def test_the_items_still_needed_are_for_the_certificate_that_fell_short() -> None:
+    """67 answers with hardly any disagreement do not show 10 points; then fewer than 68 cannot be the advice."""
+    rows = {"s": right(66, 67) + [nan] * 33, "l": right(67, 67) + [nan] * 33}
+    watched = decide(matrix(rows), Goal(margin=0.05, certificate="future"))
+    assert "not shown at 5 points" in watched.certificate
+    assert "watched as they come" in watched.next_step
+    assert needed(watched.next_step) > 67
+    fixed = decide(matrix({"s": right(66, 67), "l": right(67, 67)}), Goal(margin=0.05))
+    assert "not shown at 5 points" in fixed.certificate
+    assert "fixed beforehand" in fixed.next_step
+    assert needed(fixed.next_step) > 67
+    hopeless = decide(matrix({"s": right(50, 67), "l": right(67, 67)}), Goal(margin=0.0))
+    assert "sizewise power" not in hopeless.next_step or "no number" in hopeless.next_step
+
+
+def needed(next_step: str) -> int:
+    """Return the number of items that a next step advises."""
+    return int(next_step.split("about ")[1].split(" items")[0].replace(",", ""))
 
 
 def test_a_gap_of_exactly_the_margin_is_good_enough() -> None:

@@ -34,12 +34,14 @@ def command(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Say how many items show that a candidate is within the margin of a rival, for future items like these."""
-    from sizewise.stats.power import items_needed, margin_shown, power_of
+    from sizewise.stats.power import items_needed, items_needed_watching, margin_shown, power_of
 
     needed = items_needed(margin, disagreement, gap, alpha, chance, rivals)
+    watching = items_needed_watching(margin, disagreement, gap, alpha, chance, rivals)
     data: dict[str, float | None] = {
         "margin": margin, "disagreement": disagreement, "gap": gap, "alpha": alpha, "power": chance,
         "rivals": float(rivals), "items_needed": needed if isfinite(needed) else None,
+        "items_needed_watching": watching if isfinite(watching) else None,
     }  # fmt: skip
     if items is not None:
         data["items"] = float(items)
@@ -50,7 +52,14 @@ def command(
         return
     console = answer()
     if isfinite(needed):
-        console.print(f"{needed:,.0f} items show a margin of {100 * margin:g} points at {100 * chance:g} % power.")
+        console.print(
+            f"{needed:,.0f} items show a margin of {100 * margin:g} points at {100 * chance:g} % power, "
+            "when their number is fixed beforehand and all are answered (sizewise decide)."
+        )
+        console.print(
+            f"{watching:,.0f} items when every answer is looked at as it comes "
+            "(sizewise run, with its anytime-valid certificate for future items)."
+        )
     else:
         console.print(
             f"No number of items does: the gap ({100 * gap:g} points) is the margin ({100 * margin:g}) or more."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import isfinite
+from math import ceil, isfinite
 
 import numpy as np
 
 from sizewise.race.race import check_goal
 from sizewise.records import Evidence, Goal, Outcome, Verdict
-from sizewise.stats.power import items_needed
+from sizewise.stats.power import items_needed, items_needed_watching
 from sizewise.verdict.cascades import best_cascade
 from sizewise.verdict.flips import what_flips
 from sizewise.verdict.limits import Limit, check_limits
@@ -21,6 +21,8 @@ from sizewise.verdict.standing import standings, success_costs
 from sizewise.verdict.table import Table, read_table
 from sizewise.verdict.warn import warnings_of
 
+DEFAULT_ALPHA = 0.05
+"""What `sizewise power` takes when it is not told."""
 MOST_REASONS = 3
 """Of the cheaper candidates that are too weak, the nearest are named."""
 
@@ -176,22 +178,27 @@ def _next_step(goal: Goal, outcome: Outcome, settled: Settled, future: Future | 
     if outcome is Outcome.INFEASIBLE:
         return "sizewise report   # then relax the limit that fails by least, or enter candidates that keep it"
     if future is not None and not future.shown:
-        rivals = max(count - 1, 1)
-        needed = items_needed(
-            goal.margin, max(future.disagreement, 0.01), max(future.gap, 0.0), goal.alpha_safe, 0.8, rivals
-        )
-        enough = (
-            f"about {needed:,.0f} items in all"
-            if isfinite(needed)
-            else "no number of items: the gap is the margin or more"
-        )
-        command = (
-            f"sizewise power --margin {goal.margin:g} --disagreement {max(future.disagreement, 0.01):.2g} "
-            f"--gap {max(future.gap, 0.0):.2g} --rivals {rivals}"
-        )
         if settled.chosen is None and not settled.finished:
             return "sizewise run (again, to continue the race)"
-        return f"{command}   # for future items: {enough} at 80 % power"
+        return _more_items(goal, future, max(count - 1, 1))
     if settled.chosen is None:
         return "sizewise run (again, to continue the race)"
     return "sizewise report"
+
+
+def _more_items(goal: Goal, future: Future, rivals: int) -> str:
+    """Return the command and the number of items for the kind of certificate that fell short.
+
+    The number is never below what the margin shown so far needs to shrink to the goal's, as one over root n.
+    """
+    gap = max(future.gap, 0.0)
+    disagreement = min(max(future.disagreement, 1 / (future.items + 2)), 0.99)
+    command = f"sizewise power --margin {goal.margin:g} --disagreement {disagreement:.2g} --gap {gap:.2g}"
+    command += f" --rivals {rivals}" + (f" --alpha {goal.alpha_safe:.3g}" if goal.alpha_safe != DEFAULT_ALPHA else "")
+    if goal.margin <= 0 or gap >= goal.margin - TOLERANCE:
+        return f"{command}   # for future items no number is enough: the gap is the margin or more"
+    count = items_needed_watching if future.watched else items_needed
+    needed = count(goal.margin, disagreement, gap, goal.alpha_safe, 0.8, rivals)
+    needed = max(needed, ceil(future.items * ((future.margin_shown - gap) / (goal.margin - gap)) ** 2))
+    kind = "watched as they come" if future.watched else "fixed beforehand"
+    return f"{command}   # for future items: about {needed:,.0f} items in all, {kind}, at 80 % power"

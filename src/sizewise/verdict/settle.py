@@ -129,6 +129,10 @@ class Future:
     """Mean square of the paired difference against that rival."""
     gap: float
     method: str
+    watched: bool = False
+    """Shown while the answers came in (anytime-valid), not by a number of items fixed beforehand."""
+    items: int = 0
+    """Items that both answered."""
 
 
 def future_of(table: Table, evidence: Evidence, goal: Goal, chosen: int, allowed: NDArray[np.bool_]) -> Future:
@@ -145,7 +149,7 @@ def future_of(table: Table, evidence: Evidence, goal: Goal, chosen: int, allowed
         race = replay(table, evidence, goal, allowed)
         margin, who = race.margin_shown(table.names[chosen], finite=False)
         j = table.names.index(who) if who is not None else rivals[0]
-        return _future(table, goal, chosen, j, margin, "anytime-valid betting")
+        return _future(table, goal, chosen, j, margin, "anytime-valid betting", watched=True)
     alpha = goal.alpha_safe / len(rivals)
     intervals = [
         (gap_bound(table.scores[j], table.scores[chosen], table.clusters, alpha, evidence.seed), j) for j in rivals
@@ -154,7 +158,9 @@ def future_of(table: Table, evidence: Evidence, goal: Goal, chosen: int, allowed
     return _future(table, goal, chosen, j, interval.high, interval.method)
 
 
-def _future(table: Table, goal: Goal, chosen: int, j: int, margin: float, method: str) -> Future:
+def _future(
+    table: Table, goal: Goal, chosen: int, j: int, margin: float, method: str, *, watched: bool = False
+) -> Future:
     difference = table.scores[j] - table.scores[chosen]
     difference = difference[~np.isnan(difference)]
     return Future(
@@ -164,4 +170,6 @@ def _future(table: Table, goal: Goal, chosen: int, j: int, margin: float, method
         disagreement=float((difference**2).mean()) if difference.size else 0.2,
         gap=float(difference.mean()) if difference.size else 0.0,
         method=method,
+        watched=watched,
+        items=int(difference.size),
     )
