@@ -178,3 +178,17 @@ def test_plan_compares_with_an_api_at_its_listed_price() -> None:
     assert even["machine"] == "RTX 4090"
     assert 0 < even["requests_per_day"] < 100_000
     assert even["price_date"]
+
+
+def test_plan_compares_a_day_at_the_users_own_load_and_prices() -> None:
+    def day(*more: str) -> dict[str, float]:
+        asked = ["Qwen/Qwen3-8B", "--machine", "RTX 4090", "--api", "gpt-4o", "--requests-per-day", "1000", "--json"]
+        done = CliRunner().invoke(plan_command, [*asked, "--formulas", *more])
+        assert done.exit_code == 0, done.output
+        found: dict[str, float] = json.loads(done.stdout)["break_even"]
+        return found
+
+    plain, dear, cached = day(), day("--usd-per-hour", "5"), day("--cached-share", "0.9")
+    assert dear["own_usd_per_day"] > 120 > plain["own_usd_per_day"] > 0
+    assert cached["api_usd_per_day"] < plain["api_usd_per_day"]
+    assert plain["api_usd_per_day"] == pytest.approx(1000 * plain["api_usd_per_answer"])

@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 @click.option("--formulas", is_flag=True, help="Take memory from formulas; do not ask the installed llama.cpp.")
 @click.option("--region", default="USA", show_default=True, help="Country code for grams of CO2e.")
 @click.option("--api", help="Compare with this API model's listed price: the requests a day above which owning pays.")
+@click.option("--requests-per-day", type=click.FloatRange(0), callback=finite, help="Your load, to compare a day.")
+@click.option(
+    "--cached-share", type=click.FloatRange(0, 1), default=0.0, help="Share of the prompt the API has cached."
+)
+@click.option("--batch-discount", type=click.FloatRange(0, 1), default=0.0, help="What the API takes off for batches.")
+@click.option("--usd-per-hour", type=click.FloatRange(0), callback=finite, help="What the machine costs an hour.")
+@click.option("--usd-per-kwh", type=click.FloatRange(0), default=0.17, show_default=True, callback=finite)
 @click.option("--limit", default=8, show_default=True, type=click.IntRange(1), help="Devices to print.")
 @click.option("--list-devices", is_flag=True, help="Print the names of all devices and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print data as JSON on stdout.")
@@ -45,6 +52,7 @@ def command(model: str | None, limit: int, list_devices: bool, as_json: bool, **
 
     MODEL is a catalog name, a hub id or a GGUF file. Targets are held against the slow end of the predicted range.
     """
+    from sizewise.cli.plan_costs import compare
     from sizewise.machines.devices import read_devices
 
     if list_devices:
@@ -54,6 +62,10 @@ def command(model: str | None, limit: int, list_devices: bool, as_json: bool, **
         raise click.UsageError("name a model, for example: sizewise plan qwen3:8b")
     from sizewise.models.reading import read_model
 
+    if asked["api"]:
+        from sizewise.machines.prices import api_price
+
+        api_price(asked["api"])  # an unknown name is refused before anything is worked out
     facts = read_model(model)
     candidate, workload = _question(facts, asked)
     asked["memory"], note = _ask(facts, candidate, asked)
@@ -69,7 +81,7 @@ def command(model: str | None, limit: int, list_devices: bool, as_json: bool, **
         "here": here,
         "smallest": meeting[:limit],
         "cloud": _cloud(meeting, limit),
-        "break_even": _break_even(meeting, workload, asked["api"]) if asked["api"] and meeting else None,
+        "break_even": compare(meeting, workload, asked) if asked["api"] and meeting else None,
         "why_not": _nearest_miss(rows) if not meeting else None,
     }  # fmt: skip
     if as_json:
@@ -148,8 +160,8 @@ def _machines(asked: dict[str, Any]) -> list[Machine]:
 def _judge(
     model: Model, candidate: Candidate, workload: Workload, machine: Machine | None, asked: dict[str, Any]
 ) -> dict[str, Any]:
-    from sizewise.machines.prices import carbon_intensity, hourly_price
-    from sizewise.prediction.cost import Ownership
+    from sizewise.cli.plan_costs import ownership
+    from sizewise.machines.prices import carbon_intensity
     from sizewise.prediction.energy import carbon_g
     from sizewise.prediction.predict import predict
 
@@ -159,10 +171,7 @@ def _judge(
 
         machine = with_calibration(detect())
     devices = machine.devices[1:] or machine.devices
-    price = hourly_price(devices[0].name)
-    owned = None
-    if price:
-        owned = Ownership(usd_per_hour=price[0] * len(devices), detail=f"${price[0]} an hour each, {price[1]}")
+    owned = ownership(devices[0].name, len(devices), asked)
     found = predict(candidate, model, machine, workload, asked=asked["memory"], owned=owned)
     row: dict[str, Any] = {
         "machine": machine.name,
@@ -227,37 +236,6 @@ def _cloud(meeting: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
     return found[:limit]
 
 
-def _break_even(meeting: list[dict[str, Any]], workload: Workload, api: str) -> dict[str, Any]:
-    """Return the requests a day above which the cheapest machine of known price beats the API, idle hours included."""
-    from sizewise.machines.devices import planned_machine
-    from sizewise.machines.prices import api_price, hourly_price
-    from sizewise.prediction.cost import Ownership, api_cost, break_even_requests_per_day
-    from sizewise.prediction.energy import power
-    from sizewise.records import Bottleneck
-
-    listed = api_price(api)
-    each = api_cost(listed.price, workload.prompt_tokens, workload.output_tokens, answers=1).value
-    best: dict[str, Any] = {"api": api, "api_usd_per_answer": each, "price_date": listed.price.date, "machine": None}
-    for row in meeting:
-        price = hourly_price(row["device"])
-        if not price or not row["answer_s"]:
-            continue
-        devices = planned_machine(row["machine"]).devices[1:]
-        drawn = power(planned_machine(row["machine"]), devices, Bottleneck.BANDWIDTH)
-        joules = row["energy_j_per_answer"]["value"] if row["energy_j_per_answer"] else 0.0
-        volume = break_even_requests_per_day(
-            Ownership(usd_per_hour=price[0] * row["count"]),
-            each,
-            row["answer_s"]["value"],
-            joules,
-            drawn.idle_w if drawn else 0.0,
-            workload.concurrency,
-        )
-        if volume is not None and volume < best.get("requests_per_day", float("inf")):
-            best |= {"machine": row["machine"], "requests_per_day": volume, "basis": price[1]}
-    return best
-
-
 def _nearest_miss(rows: list[dict[str, Any]]) -> str:
     largest = max(rows, key=lambda row: row["total_memory_bytes"])
     return f"even {largest['machine']}: {largest['why_not']}"
@@ -276,6 +254,8 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _print(document: dict[str, Any]) -> None:
+    from sizewise.cli.plan_costs import lines
+
     shape = document["workload"]
     click.echo(
         f"{document['model']} {document['quantization'] or ''}: prompt {shape['prompt']}, answer {shape['answer']}, "
@@ -294,14 +274,8 @@ def _print(document: dict[str, Any]) -> None:
             f"  {offer['cloud']} {offer['instance']} ({offer['count']}x {offer['device']}): "
             f"${offer['usd_per_hour']:.2f} an hour in {offer['region']}, list price of {offer['date']}"
         )
-    even = document["break_even"]
-    if even and even["machine"]:
-        click.echo(
-            f"  against {even['api']} at ${even['api_usd_per_answer']:.2g} an answer ({even['price_date']}): "
-            f"{even['machine']} pays from {even['requests_per_day']:.0f} requests a day on, idle hours included"
-        )
-    elif even:
-        click.echo(f"  against {even['api']} no machine of known price pays, however many requests there are")
+    for line in lines(document["break_even"]):
+        click.echo(f"  {line}")
     if document["why_not"]:
         click.echo(f"nothing in the catalog does it; {document['why_not']}")
     click.echo("next: sizewise fit --machine 'NAME' shows what else such a machine runs", err=True)
