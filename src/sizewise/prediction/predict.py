@@ -315,9 +315,19 @@ def _assumptions(placement: Placement, machine: Machine) -> tuple[str, ...]:
         "partial": f"{placement.shares[0][1]:.0%} of the layers on the GPU, the rest on the processor",
         "tensor parallel": f"every layer divided over {len(placement.shares)} GPUs",
     }
-    uncalibrated = placement.shares[-1][0].kind == "cpu" and machine.calibration is None
-    extra = ("speed assumed, not measured: `sizewise calibrate` narrows it",) if uncalibrated else ()
-    return (notes[placement.kind], *extra)
+    told = [notes[placement.kind]]
+    if placement.shares[-1][0].kind == "cpu" and machine.calibration is None:
+        told.append("speed assumed, not measured: `sizewise calibrate` narrows it")
+    if placement.kind not in ("processor", "unified"):
+        told.append("what the driver takes of a GPU's memory is assumed")
+    if placement.kind == "tensor parallel":
+        told.append("what dividing a layer costs is assumed")
+    for device in dict.fromkeys(device.name for device, _ in placement.shares):
+        facts = next(own.sources for own, _ in placement.shares if own.name == device)
+        names = [name for name, source in facts.items() if "assumed" in source]
+        if names and device != machine.devices[0].name:
+            told.append(f"assumed of {device}: {', '.join(names)}")
+    return tuple(told)
 
 
 def held_out_errors() -> dict[str, dict[str, float]]:
