@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sizewise.errors import ConfigError
 from sizewise.ladder import family
-from sizewise.loadgen.mock import Behaviour, mock_server
+from sizewise.loadgen.endpoint import base_url
+from sizewise.loadgen.mock import Behaviour, json_reply, mock_server
 
 QUICK = Behaviour(tokens=4, ttft_s=0.002, gap_s=0.001)
 
@@ -138,3 +141,55 @@ async def test_a_trace_file_must_hold_numbers(tmp_path: Path) -> None:
     code, _, err = await run("http://127.0.0.1:9", "--trace", str(path))
     assert code == 1
     assert "one number a line" in err
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "localhost:abc", "http://", "ftp://127.0.0.1/v1", "http://a b:1/"])
+def test_what_is_no_address_is_refused_with_an_example(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"http://127\.0\.0\.1:8080/v1"):
+        base_url(address)
+
+
+async def _serve(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: bytes | None, asked: asyncio.Event
+) -> None:
+    """Name one model, and give every request the same reply; None never answers."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if head.startswith(b"GET"):
+                writer.write(json_reply({"data": [{"id": "one"}]}))
+            else:
+                await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+                asked.set()
+                writer.write(reply or b"")
+    writer.close()
+
+
+async def test_ctrl_c_before_the_first_answer_ends_the_test() -> None:
+    asked = asyncio.Event()
+    server = await asyncio.start_server(lambda r, w: _serve(r, w, None, asked), "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "from sizewise.cli import main; main()", "load", url,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        await asked.wait()
+        process.send_signal(signal.SIGINT)
+        _, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 130
+    assert b"nothing was measured" in err
+
+
+async def test_servers_at_ipv6_addresses_are_loaded() -> None:
+    reply, asked = json_reply({"choices": [{"text": "hi"}]}), asyncio.Event()
+    try:
+        server = await asyncio.start_server(lambda r, w: _serve(r, w, reply, asked), "::1", 0)
+    except OSError:
+        return  # this machine has no IPv6
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        _, out, err = await run(f"http://[::1]:{port}", "--rate", "10", "--duration", "1s", "--no-audit", "--json")
+    assert out, err
+    (one,) = json.loads(out)
+    assert one["result"]["summary"]["answered"] > 0

@@ -10,7 +10,8 @@ from typing import cast
 
 import pytest
 
-from sizewise.loadgen.wire import Connection, Exchange, error_of_status
+from sizewise.loadgen.answers import error_of_status
+from sizewise.loadgen.wire import Connection, Exchange
 
 TOKEN = b"data: " + json.dumps({"choices": [{"delta": {"content": "hé"}}]}, ensure_ascii=False).encode() + b"\n\n"
 ROLE = b'data: {"choices": [{"delta": {"role": "assistant", "content": ""}}]}\n\n'
@@ -130,11 +131,23 @@ async def test_a_cut_answer_is_a_disconnection_that_counts_its_tokens() -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"\x00\xff nonsense\r\n\r\n", chunked(b"data: {broken\n\n"), chunked(b"data: [1]\n\n")]
+    "garbage",
+    [
+        b"\x00\xff nonsense\r\n\r\n",
+        chunked(b"data: {broken\n\n"),
+        chunked(b"data: [1]\n\n"),
+        b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 70_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>",
+        HEAD + b"Content-Length: -5\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n-4\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1" * 2000,
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+    ],
 )
 async def test_what_is_no_answer_is_invalid_and_does_not_raise(garbage: bytes) -> None:
     async with answering(garbage, piece=1000) as port:
-        _, exchange = await ask(port)
+        connection, exchange = await ask(port)
+        connection.close()
     assert exchange.error is not None
     assert exchange.error.startswith("invalid_response")
 
@@ -144,6 +157,23 @@ async def test_a_stream_without_a_token_is_invalid() -> None:
         connection, exchange = await ask(port)
         connection.close()
     assert exchange.error == "invalid_response: the stream ended without a token"
+
+
+async def test_an_interim_head_is_skipped() -> None:
+    async with answering(b"HTTP/1.1 100 Continue\r\n\r\n" + chunked(TOKEN, DONE), piece=3) as port:
+        connection, exchange = await ask(port)
+        connection.close()
+    assert (exchange.error, exchange.chunks) == (None, 1)
+
+
+@pytest.mark.parametrize("usage", ['"x"', "-3", "1e400", "true", "[1]", "null"])
+async def test_counts_that_are_none_are_left_out_and_parts_are_text(usage: str) -> None:
+    parts = b'data: {"choices": [{"delta": {"content": [{"type": "text", "text": "hi"}]}}]}\n\n'
+    told = b'data: {"choices": [], "usage": {"completion_tokens": %s}}\n\n' % usage.encode()
+    async with answering(chunked(parts, told, DONE), piece=1000) as port:
+        connection, exchange = await ask(port)
+        connection.close()
+    assert (exchange.error, exchange.text, exchange.output_tokens) == (None, ["hi"], None)
 
 
 async def test_an_error_event_is_the_servers() -> None:

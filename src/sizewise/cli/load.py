@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sizewise.cli.output import emit, json_option, talk
-from sizewise.errors import ConfigError
+from sizewise.cli.output import emit, json_option, safe, talk
+from sizewise.errors import ConfigError, RuntimeFailure
 
 if TYPE_CHECKING:
     from sizewise.loadgen.appraisal import Appraisal, Ask
@@ -126,7 +126,7 @@ def command(targets: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     elif found:
         print_appraisals(found, ask)
     if interrupted:
-        talk().print("\nStopped by Ctrl-C: the figures are of what was measured until then.")
+        talk().print("\nStopped by Ctrl-C: the figures, if any, are of what was measured until then.")
         sys.exit(INTERRUPTED)
     if any(one.result.summary.withheld for one in found):
         sys.exit(3)
@@ -183,7 +183,7 @@ def _trace(path: Path) -> tuple[float, ...]:
         )
     except ValueError as error:
         raise ConfigError(f"cannot read {path} as start times ({error}); expected seconds, one number a line") from None
-    if not times or times[0] < 0:
+    if not times or not all(0 <= at < inf for at in times):
         raise ConfigError(f"{path} has no start times at or after 0; expected seconds, one number a line")
     return tuple(at - times[0] for at in times)
 
@@ -219,9 +219,7 @@ async def _run(
     from sizewise.cli.load_view import view
     from sizewise.loadgen.appraisal import appraise
 
-    stop = asyncio.Event()
-    if sys.platform != "win32":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    stop = _stop_on_ctrl_c()
     found: list[Appraisal] = []
     for name in targets:
         if stop.is_set():
@@ -229,18 +227,32 @@ async def _run(
         async with _opened(name, flags) as (endpoint, pids):
             asked = _with_task(ask, name, endpoint, flags)
             with view(name, asked, quiet=quiet) as shown:
-                found.append(
-                    await appraise(
-                        name,
-                        endpoint,
-                        asked,
-                        server_pids=pids,
-                        on_progress=shown.progress,
-                        on_probe=shown.probe,
+                try:
+                    one = await appraise(
+                        name, endpoint, asked, server_pids=pids, on_progress=shown.progress, on_probe=shown.probe,
                         stop=stop,
-                    )
-                )
+                    )  # fmt: skip
+                except RuntimeFailure as failure:
+                    if not stop.is_set():
+                        raise
+                    talk().print(safe(str(failure)))
+                else:
+                    found.append(one)
     return found, stop.is_set()
+
+
+def _stop_on_ctrl_c() -> asyncio.Event:
+    """Return the event that the first Ctrl-C sets; the second one ends the program at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def first() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    if sys.platform != "win32":
+        loop.add_signal_handler(signal.SIGINT, first)
+    return stop
 
 
 @contextlib.asynccontextmanager

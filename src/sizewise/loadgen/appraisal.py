@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
+from sizewise.errors import RuntimeFailure
 from sizewise.loadgen.audit import audit_client
 from sizewise.loadgen.driver import Progress
 from sizewise.loadgen.endpoint import Endpoint, synthetic_requests
@@ -27,6 +28,9 @@ from sizewise.loadgen.search import KneeResult, client_unfit, find_knee, flood
 from sizewise.loadgen.stopping import meets
 from sizewise.prediction.cost import USD_PER_KWH
 from sizewise.records import Completion, Estimate, Price, Request, Source, StopReason, Timing
+
+_PATIENCE = 3.0
+"""The very first answer may take this many times the limit of the others: the server may have to load its model."""
 
 Judge = Callable[[int, Completion], float]
 """(number of the prompt, answer) -> score in [0, 1]."""
@@ -97,7 +101,7 @@ async def appraise(
 
     Raises RuntimeFailure when the first request already fails.
     """
-    endpoint, extra, requests, alone_s = await _prepared(endpoint, ask)
+    endpoint, extra, requests, alone_s = await _prepared(endpoint, ask, stop)
     plan = replace(ask.plan, keep_text=ask.judge is not None)
     if not ask.knee:
         checked = await audit_client(plan) if ask.audit else None
@@ -109,40 +113,47 @@ async def appraise(
             )  # fmt: skip
 
         return _joined(Appraisal(name=name, result=await repeated(test, plan, ask.repeats)), ask)
-    guess, capacity = await _first_guess(endpoint, ask, requests, extra, alone_s)
+    guess, capacity = await _first_guess(endpoint, ask, requests, extra, alone_s, stop)
     found = await find_knee(
         endpoint, plan, ask.slo, guess=guess, capacity=capacity, requests=requests, server_pids=server_pids,
         extra=extra, audit=ask.audit, resolution=ask.resolution, on_probe=on_probe, on_progress=on_progress, stop=stop,
     )  # fmt: skip
+    if not found.probes:
+        raise RuntimeFailure(f"stopped before the first probe of {name} had ended; nothing was measured")
     result = found.at_knee or found.probes[-1]
     servers = servers_for(ask.demand, found.knee) if ask.demand is not None else None
     return _joined(Appraisal(name=name, result=result, knee=found, servers=servers), ask)
 
 
-async def _prepared(endpoint: Endpoint, ask: Ask) -> tuple[Endpoint, dict[str, Any], list[Request], float]:
+async def _prepared(
+    endpoint: Endpoint, ask: Ask, stop: asyncio.Event | None
+) -> tuple[Endpoint, dict[str, Any], list[Request], float]:
     """Return (endpoint, extra body keys, prompts, seconds of one request alone) after one or two probes."""
     extra: dict[str, Any] = {}
+    patience_s = _PATIENCE * ask.plan.timeout_s
     if endpoint.dialect.llama_cpp and ask.shared_prefix > 0:
         extra["cache_prompt"] = True
     if ask.requests:
-        endpoint, shot = await probe(endpoint, ask.requests[0], extra=extra)
+        endpoint, shot = await probe(endpoint, ask.requests[0], extra=extra, timeout_s=patience_s, stop=stop)
         return endpoint, extra, list(ask.requests), shot.done_s - shot.sent_s
     if endpoint.dialect.llama_cpp:
         extra["ignore_eos"] = True
     lengths = {"input_tokens": ask.input_tokens, "output_tokens": ask.output_tokens, "seed": ask.plan.seed}
-    endpoint, shot = await probe(endpoint, synthetic_requests(**lengths, count=1)[0], extra=extra)
+    first = synthetic_requests(**lengths, count=1)[0]
+    endpoint, shot = await probe(endpoint, first, extra=extra, timeout_s=patience_s, stop=stop)
     ratio = (shot.input_tokens or ask.input_tokens) / ask.input_tokens
     requests = synthetic_requests(**lengths, shared_prefix=ask.shared_prefix, tokens_per_word=max(0.2, ratio))
     return endpoint, extra, requests, shot.done_s - shot.sent_s
 
 
 async def _first_guess(
-    endpoint: Endpoint, ask: Ask, requests: Sequence[Request], extra: dict[str, Any], alone_s: float
-) -> tuple[float, float]:
+    endpoint: Endpoint, ask: Ask, requests: Sequence[Request], extra: dict[str, Any], alone_s: float,
+    stop: asyncio.Event | None,
+) -> tuple[float, float]:  # fmt: skip
     """Return (first load to try, capacity or infinity)."""
     if ask.guess is not None or ask.plan.arrivals == "closed":
         return ask.guess or 1.0, inf
-    flooded = await flood(endpoint, ask.plan, requests=requests, extra=extra)
+    flooded = await flood(endpoint, ask.plan, requests=requests, extra=extra, stop=stop)
     if flooded <= 0:
         return max(0.1, 0.5 / max(alone_s, 1e-3)), inf
     return 0.7 * flooded, flooded

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
-from sizewise.errors import RuntimeFailure
+from sizewise.errors import ConfigError, RuntimeFailure
 from sizewise.loadgen.driver import Target
 from sizewise.records import Message, Request, Settings
 from sizewise.runtimes.openai_form import Dialect, request_body
@@ -43,16 +43,13 @@ class Endpoint:
 async def find_endpoint(url: str, *, model: str | None = None, api_key_env: str | None = None) -> Endpoint:
     """Return the server at a base URL with its first model, or the one named.
 
-    Raises RuntimeFailure when nothing answers, the key is missing, or the model is not known and not given.
+    Raises ConfigError for what is no URL, RuntimeFailure when nothing answers, the key is missing, or the model is
+    not known and not given.
     """
-    base = url.rstrip("/")
-    if "://" not in base:
-        base = f"http://{base}"
-    if not urlsplit(base).path:
-        base += "/v1"
+    base = base_url(url)
     headers = {}
     if api_key_env:
-        key = os.environ.get(api_key_env)
+        key = os.environ.get(api_key_env, "").strip()
         if not key:
             raise RuntimeFailure(
                 f"no API key: the environment variable {api_key_env} is not set. Set it with: export {api_key_env}=..."
@@ -64,6 +61,32 @@ async def find_endpoint(url: str, *, model: str | None = None, api_key_env: str 
         raise RuntimeFailure(f"{base}/models names no model; say which one to ask with --model NAME")
     llama = any(entry.get("owned_by") == "llamacpp" for entry in listing)
     return Endpoint(url=base, model=model or names[0], dialect=Dialect(llama_cpp=llama), headers=headers)
+
+
+def base_url(url: str) -> str:
+    """Return the base URL of an API: with a scheme, with /v1 where no path is given, without the call's own path.
+
+    Raises ConfigError for what is no HTTP address.
+
+    >>> base_url("localhost:8080"), base_url("https://[::1]/api/v1/chat/completions/")
+    ('http://localhost:8080/v1', 'https://[::1]/api/v1')
+    """
+    base = url.strip()
+    base = (base if "://" in base else f"http://{base}").rstrip("/")
+    try:
+        parts = urlsplit(base)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{url!r} is no address ({error}); {_ADDRESS}") from None
+    sane = parts.hostname and not any(c.isspace() for c in parts.netloc) and port != 0
+    if parts.scheme not in ("http", "https") or not sane or parts.query:
+        raise ConfigError(f"{url!r} is no address of an HTTP server; {_ADDRESS}")
+    for call in ("/chat/completions", "/completions", "/models"):
+        base = base.removesuffix(call)
+    return base if urlsplit(base).path else f"{base}/v1"
+
+
+_ADDRESS = "expected one such as http://127.0.0.1:8080/v1"
 
 
 def _models(base: str, headers: Mapping[str, str]) -> list[dict[str, Any]]:

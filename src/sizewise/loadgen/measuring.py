@@ -73,22 +73,25 @@ def _seen(value: float) -> Estimate:
 
 
 async def probe(
-    endpoint: Endpoint, request: Request, *, extra: Mapping[str, Any] | None = None
-) -> tuple[Endpoint, Shot]:
+    endpoint: Endpoint, request: Request, *, extra: Mapping[str, Any] | None = None, timeout_s: float = 180.0,
+    stop: asyncio.Event | None = None,
+) -> tuple[Endpoint, Shot]:  # fmt: skip
     """Ask once and return the endpoint as it understands us, with the answer.
 
-    A server without a chat route is asked for bare completions from then on. Raises RuntimeFailure with the
-    server's own words when it does not answer.
+    A server without a chat route is asked for bare completions from then on. The first answer may take long: a
+    server may have to load its model. Raises RuntimeFailure with the server's own words when it does not answer.
     """
     plan = LoadPlan(
-        arrivals="trace", trace_s=(0.0,), duration_s=1.0, warmup_s=0.0, workers=1, keep_text=True, timeout_s=300.0,
+        arrivals="trace", trace_s=(0.0,), duration_s=1.0, warmup_s=0.0, workers=1, keep_text=True, timeout_s=timeout_s,
         stop=StopRules(errors_in_a_row=None),
     )  # fmt: skip
     tried = [endpoint, replace(endpoint, chat=False)] if endpoint.chat else [endpoint]
     shot = None
     for one in tried:
-        raw = await drive(plan, target(one, [request], extra=extra))
-        shot = raw.shots[0]
+        raw = await drive(plan, target(one, [request], extra=extra), stop=stop)
+        shot = raw.shots[0] if raw.shots else None
+        if shot is None or (stop is not None and stop.is_set()):
+            raise RuntimeFailure(f"stopped before {endpoint.url} had answered once; nothing was measured")
         if shot.error is None:
             return one, shot
         if "HTTP 404" not in shot.error and "chat template" not in shot.error.lower():

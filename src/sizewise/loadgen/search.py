@@ -113,12 +113,13 @@ async def find_knee(
 
 
 async def flood(
-    endpoint: Endpoint, plan: LoadPlan, *, requests: Sequence[Request], extra: dict[str, Any] | None = None
-) -> float:
+    endpoint: Endpoint, plan: LoadPlan, *, requests: Sequence[Request], extra: dict[str, Any] | None = None,
+    stop: asyncio.Event | None = None,
+) -> float:  # fmt: skip
     """Return the answers per second that a short closed loop of many users gets: near the server's capacity."""
     burst = replace(
         plan, arrivals="closed", users=_FLOOD_USERS, think_s=0.0, duration_s=_FLOOD_S, warmup_s=_FLOOD_S / 3,
         stop=StopRules(), keep_text=False,
     )  # fmt: skip
-    result = await load_test(endpoint, burst, requests=requests, audit=False, extra=extra)
+    result = await load_test(endpoint, burst, requests=requests, audit=False, extra=extra, stop=stop)
     return result.summary.answered_per_s

@@ -297,6 +297,9 @@ def _warnings(window: _Window, stopped: str | None) -> list[str]:
             f"ended early ({stopped}); {window.cancelled} unfinished requests are not counted, "
             "so latencies are too kind rather than too harsh"
         )
+    mute = sum(shot.error is None and shot.first_s is None for shot in window.shots)
+    if mute:
+        found.append(f"{mute} answers came without any text; they count as missed")
     told = [shot for shot in window.answered if shot.output_tokens is not None]
     if window.answered and not told:
         found.append("the server reports no usage: tokens are counted as pieces of text")

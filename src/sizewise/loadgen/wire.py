@@ -16,10 +16,14 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, cast
 
+from sizewise.loadgen.answers import count_of, error_of_status, texts_of, whole_answer
 from sizewise.runtimes.sse import EventSplitter
 
 _HEAD, _SIZE, _CHUNK, _TRAILER, _SIZED, _UNTIL_CLOSE = range(6)
 _ERROR_BODY_BYTES = 2048
+_MOST_HEAD_BYTES = 65536
+_MOST_SIZE_LINE_BYTES = 1024
+_NO_BODY = (204, 304)
 
 
 class Exchange:
@@ -49,34 +53,6 @@ class Exchange:
         self.error: str | None = None
         self.retried = False
         self.text: list[str] | None = None
-
-
-def error_of_status(status: int) -> str:
-    """Return the `ErrorClass` word for an HTTP status that is not 200.
-
-    >>> error_of_status(429), error_of_status(503), error_of_status(404)
-    ('rate_limited', 'server', 'client')
-    """
-    if status == 429:
-        return "rate_limited"
-    if status == 413:
-        return "too_large"
-    return "server" if status >= 500 else "client" if status >= 400 else "invalid_response"
-
-
-def _texts(event: dict[str, Any]) -> tuple[str, str]:
-    """Return (answer text, other generated text such as reasoning or tool calls) of one parsed event."""
-    choices = event.get("choices")
-    if not choices:
-        content = event.get("content")
-        return (content, "") if isinstance(content, str) else ("", "")
-    choice = choices[0]
-    delta = choice.get("delta") or choice.get("message")
-    if delta is None:
-        return choice.get("text") or "", ""
-    answer = delta.get("content") or ""
-    other = delta.get("reasoning_content") or delta.get("reasoning") or ("tool" if delta.get("tool_calls") else "")
-    return answer, other
 
 
 class Connection(asyncio.Protocol):
@@ -138,23 +114,22 @@ class Connection(asyncio.Protocol):
         try:
             self._take(data, now)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            self._fail(f"invalid_response: cannot read {data[:80]!r}: {error}", now)
+            self._fail(f"invalid_response: cannot read the answer ({data[:60]!r}...): {error}", now)
 
     def _take(self, data: bytes, now: float) -> None:
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
-        state = self._state
-        if state == _HEAD:
+        while self._state == _HEAD:
             end = data.find(b"\r\n\r\n")
+            if end < 0 and len(data) > _MOST_HEAD_BYTES:
+                raise ValueError(f"the head is longer than {_MOST_HEAD_BYTES} bytes")
             if end < 0:
                 self._buffer = data
                 return
             self._read_head(data[:end])
-            if self.exchange is None:
-                return
             data = data[end + 4 :]
-            state = self._state
+        state = self._state
         if state == _SIZED:
             self._left -= len(data)
             self._body(data, now)
@@ -169,9 +144,14 @@ class Connection(asyncio.Protocol):
         line, _, rest = head.partition(b"\r\n")
         version, status = line.split(b" ", 2)[:2]
         self._status = int(status)
+        if 100 <= self._status < 200:  # an interim answer: the real head follows
+            return
         headers = b"\r\n" + rest.lower() + b"\r\n"
         if self._status != 200 or b"\r\ncontent-type: text/event-stream" not in headers:
             self._plain = bytearray()
+        if self._status in _NO_BODY:
+            self._state = _SIZED
+            return
         if b"\r\nconnection: close" in headers or version == b"HTTP/1.0":
             self.reusable = False
         if b"\r\ntransfer-encoding: chunked" in headers:
@@ -182,6 +162,8 @@ class Connection(asyncio.Protocol):
             self._state, self.reusable = _UNTIL_CLOSE, False
             return
         self._left = int(headers[at + 17 : headers.index(b"\r\n", at + 2)])
+        if self._left < 0:
+            raise ValueError(f"a content length of {self._left}")
         self._state = _SIZED
 
     def _chunked(self, data: bytes, now: float) -> None:
@@ -200,6 +182,8 @@ class Connection(asyncio.Protocol):
                 continue
             end = data.find(b"\r\n", at)
             if end < 0:
+                if length - at > _MOST_SIZE_LINE_BYTES:
+                    raise ValueError("a chunk without a size")
                 self._buffer = data[at:]
                 return
             line = data[at:end]
@@ -210,6 +194,8 @@ class Connection(asyncio.Protocol):
                     return
                 continue
             size = int(line.partition(b";")[0], 16)
+            if size < 0:
+                raise ValueError(f"a chunk of {size} bytes")
             if size == 0:
                 self._state = _TRAILER
             else:
@@ -234,7 +220,7 @@ class Connection(asyncio.Protocol):
         if "error" in event:
             exchange.error = f"server: {str(event['error'])[:200]}"
             return
-        answer, other = _texts(event)
+        answer, other = texts_of(event)
         if answer or other:
             exchange.stamps.append(now)
             exchange.chunks += 1
@@ -246,8 +232,8 @@ class Connection(asyncio.Protocol):
                 exchange.text.append(answer)
         usage = event.get("usage")
         if usage:
-            exchange.input_tokens = usage.get("prompt_tokens")
-            exchange.output_tokens = usage.get("completion_tokens")
+            exchange.input_tokens = count_of(usage.get("prompt_tokens"))
+            exchange.output_tokens = count_of(usage.get("completion_tokens"))
 
     # ------------------------------------------------------------------ how it ends
 
@@ -259,7 +245,7 @@ class Connection(asyncio.Protocol):
             body = bytes(self._plain or b"")[:200].decode(errors="replace")
             exchange.error = f"{error_of_status(self._status)}: HTTP {self._status}: {body}"
         elif self._plain is not None:
-            self._event(json.loads(bytes(self._plain)), now)
+            self._event(whole_answer(bytes(self._plain)), now)
         elif not self._saw_done and not exchange.chunks and exchange.error is None:
             exchange.error = "invalid_response: the stream ended without a token"
         self._deliver(exchange, now)
