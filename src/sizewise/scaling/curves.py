@@ -72,12 +72,12 @@ def isoflop(fit: Fit, budgets: int = 5) -> Plot:
         )
         for row in best
     )
-    series.append(PlotSeries(name="least loss, with interval", points=valley, line=True, dashed=True))
     dots = tuple(
         PlotPoint(x=float(n), y=float(loss), note=f"{c:.2g} FLOP")
         for n, loss, c in zip(runs.n, runs.loss, runs.flops, strict=True)
     )
     series.append(PlotSeries(name="runs", points=dots))
+    series.append(PlotSeries(name="least loss, with interval", points=valley, line=True, dashed=True))
     return Plot(
         title="Loss at equal compute", x_label="parameters", y_label="loss, nats per token", series=tuple(series),
         x_log=True, x_unit="count",
