@@ -87,7 +87,8 @@ LOSS = "nats per byte of text"
 LAW_NOTE = (
     "The loss is over every byte of held-out texts. The first grid measured it over the bytes of the answers alone, "
     "where it falls in steps, a skill at a time: there the held-out runs were predicted with an error of 31.5 %. The "
-    "definition was changed after that figure was seen."
+    "definition was changed after that figure was seen. The three smaller budgets then predicted the fourth before it "
+    "was trained."
 )
 
 
