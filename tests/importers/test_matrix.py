@@ -64,6 +64,32 @@ def test_costs_come_from_a_table_from_words_or_from_the_order(tmp_path: Path) ->
     assert beside.notes[-1] == "cost: USD per call, from models.csv"
 
 
+def test_costs_in_the_file_itself_are_costs_and_not_scores(tmp_path: Path) -> None:
+    wide = put(tmp_path, "model,params_b,usd_per_mtok_out,q1,q2\nl,70,0.9,1,1\ns,1,0.1,1,0\n")
+    evidence = read_results(wide).evidence[0]
+    assert evidence.items == ("q1", "q2")
+    assert {c.name: (c.cost, c.size) for c in evidence.contenders} == {"s": (1e9, 1e9), "l": (7e10, 7e10)}
+    answers = "model,item,score,cost_usd\ns,a,1,0.1\ns,b,0,0.3\nl,a,1,2\nl,b,1,4\n"
+    long = read_results(put(tmp_path, answers, "long.csv"))
+    assert {c.name: c.cost for c in long.evidence[0].contenders} == pytest.approx({"s": 0.2, "l": 3.0})
+    assert long.notes[-1] == "cost: USD per call, from long.csv"
+
+
+def test_a_candidate_named_like_a_unit_is_a_candidate(tmp_path: Path) -> None:
+    answers = "model,item,score\ns,a,1\ns,b,0\nms,a,1\nms,b,1\n"
+    assert set(read_matrix(put(tmp_path, answers)).scores) == {"s", "ms"}
+    assert set(read_matrix(put(tmp_path, "item,s,x_tokens\na,1,0.5\nb,0,0.7\n")).scores) == {"s"}
+
+
+def test_a_file_without_tasks_is_not_split_and_one_without_scores_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="names no tasks to split by"):
+        read_results(put(tmp_path, ITEMS_AS_ROWS), by_task=True)
+    with pytest.raises(DataError, match="the cells are all empty"):
+        read_results(put(tmp_path, "item,a,b\n1,,\n2,,\n"))
+    by = read_results(put(tmp_path, "id,category,a,b\n1,x,1,1\n2,y,0,1\n"), by_task=True)
+    assert [e.task for e in by.evidence] == ["scores/x", "scores/y"]
+
+
 def test_a_candidate_without_scores_or_cost_is_skipped_with_the_reason(tmp_path: Path) -> None:
     path = put(tmp_path, "item,a,b,c\n1,1,,1\n2,0,,1\n")
     evidence = read_results(path, costs=["a=1"]).evidence[0]

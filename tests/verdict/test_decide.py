@@ -84,6 +84,12 @@ def test_the_items_still_needed_are_for_the_certificate_that_fell_short() -> Non
     assert "sizewise power" not in hopeless.next_step or "no number" in hopeless.next_step
 
 
+def test_the_certificate_names_those_who_could_not_be_judged() -> None:
+    rows = {"s": right(60, 60), "l": right(1, 1) + [nan] * 59}
+    verdict = decide(matrix(rows), Goal(margin=0.05))
+    assert "within 5 points of the best of those that could be judged (l could not" in verdict.certificate
+
+
 def needed(next_step: str) -> int:
     """Return the number of items that a next step advises."""
     return int(next_step.split("about ")[1].split(" items")[0].replace(",", ""))

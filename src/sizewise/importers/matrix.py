@@ -12,18 +12,20 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan, nan
 from pathlib import Path
+from statistics import fmean
 
 from sizewise.errors import ConfigError, DataError
-from sizewise.importers.costs import CostTable
+from sizewise.importers.costs import CALL_COLUMNS, SIZE_COLUMNS, TOKEN_COLUMNS, TOKEN_IN_COLUMNS, CostTable
 from sizewise.records import Contender, Evidence, Skipped
 
 ID_NAMES = ("item", "item_id", "id", "sample", "sample_id", "question_id", "doc_id", "prompt_id", "i", "index", "")
 MODEL_NAMES = ("model", "candidate", "model_name", "model_id", "system")
 SCORE_NAMES = ("score", "correct", "right", "pass", "passed", "value", "accuracy")
-TASK_NAMES = ("task", "dataset", "benchmark")
+TASK_NAMES = ("task", "dataset", "benchmark", "category", "subject", "subset")
+PRICE_NAMES = (*CALL_COLUMNS, *TOKEN_COLUMNS, *TOKEN_IN_COLUMNS, *SIZE_COLUMNS)
 CLUSTER_NAMES = ("cluster", "cluster_id", "group")
 _OTHER = re.compile(
     r".*(^|[_ -])(chars|tokens|length|len|words|usd|cost|price|time|latency|seconds|ms|s|year|params)", re.IGNORECASE
@@ -44,6 +46,8 @@ class Matrix:
     """Task of each item; empty when the file names none."""
     notes: tuple[str, ...]
     """What was understood of the file, in sentences."""
+    prices: Mapping[str, Column] = field(default_factory=dict)
+    """Columns of the file that say what candidates cost or how large they are, with `model`, one row a candidate."""
 
 
 def read_matrix(path: Path, *, cluster: str | None = None, ignore: Sequence[str] = ()) -> Matrix:
@@ -157,12 +161,14 @@ def _from_models_as_rows(path: Path, columns: dict[str, Column], model: str) -> 
     if len(set(names)) < len(names):
         twice = next(n for n in names if names.count(n) > 1)
         raise DataError(f"{path.name} has two rows for candidate {twice!r}; give each its own name")
-    cells = {n: c for n, c in columns.items() if n != model and not _texts(c) and not _is_other(n)}
+    prices = {n: columns[n] for n in PRICE_NAMES if n in columns}
+    cells = {n: c for n, c in columns.items() if n != model and n not in prices and not _texts(c) and not _other(n, c)}
     items = tuple(cells)
     turned: dict[str, Column] = {name: [cells[item][r] for item in items] for r, name in enumerate(names)}
-    scores, _ = _score_columns(path, turned, items)
+    scores, _ = _score_columns(path, turned, items, columns_are_candidates=False)
     note = f"{path.name}: {len(scores)} candidates (rows) x {len(items)} items (columns)"
-    return Matrix(items=items, scores=scores, clusters={}, tasks=(), notes=(note,))
+    found: dict[str, Column] = {"model": list(names), **prices} if prices else {}
+    return Matrix(items=items, scores=scores, clusters={}, tasks=(), notes=(note,), prices=found)
 
 
 def _from_answers(path: Path, columns: dict[str, Column], model: str, score: str, cluster: str | None) -> Matrix:
@@ -187,19 +193,36 @@ def _from_answers(path: Path, columns: dict[str, Column], model: str, score: str
                 "average repeats first"
             )
         row[place[item]] = value
-    scores, _ = _score_columns(path, cells, items)
+    scores, _ = _score_columns(path, cells, items, columns_are_candidates=False)
     clusters = {} if group is None else {i: _label(v) for i, v in zip(labels, columns[group], strict=True)}
     tasks = tuple(item.split("/", 1)[0] for item in items) if task is not None else ()
     note = f"{path.name}: one row an answer, {len(items)} items x {len(scores)} candidates"
-    return Matrix(items=items, scores=scores, clusters=clusters, tasks=tasks, notes=(note,))
+    return Matrix(
+        items=items, scores=scores, clusters=clusters, tasks=tasks, notes=(note,), prices=_mean_prices(columns, model)
+    )
 
 
-def _is_other(name: str) -> bool:
-    return _OTHER.fullmatch(name.strip()) is not None
+def _mean_prices(columns: Mapping[str, Column], model: str) -> dict[str, Column]:
+    """Return the mean of each price column over the answers of a candidate, one row a candidate."""
+    names = list(dict.fromkeys(_label(v) for v in columns[model]))
+    found: dict[str, Column] = {}
+    for column in (n for n in PRICE_NAMES if n in columns):
+        told: dict[str, list[float]] = {name: [] for name in names}
+        for name, value in zip(columns[model], columns[column], strict=True):
+            if isinstance(value, float):
+                told[_label(name)].append(value)
+        found[column] = [fmean(values) if values else None for values in told.values()]
+    return {"model": list(names), **found} if found else {}
+
+
+def _other(name: str, column: Column) -> bool:
+    """Return whether a column's name says that it is no score; right and wrong (0 and 1 only) always are."""
+    numbers = {v for v in column if isinstance(v, float) and not isnan(v)}
+    return _OTHER.fullmatch(name.strip()) is not None and not (numbers and numbers <= {0.0, 1.0})
 
 
 def _score_columns(
-    path: Path, columns: Mapping[str, Column], items: Sequence[str]
+    path: Path, columns: Mapping[str, Column], items: Sequence[str], *, columns_are_candidates: bool = True
 ) -> tuple[dict[str, list[float]], list[str]]:
     """Return the score columns and the names of those left out; refuse numbers outside [0, 1]."""
     scores: dict[str, list[float]] = {}
@@ -207,7 +230,7 @@ def _score_columns(
     for name, column in columns.items():
         texts = [(i, v) for i, v in enumerate(column) if isinstance(v, str)]
         numbers = [v for v in column if isinstance(v, float)]
-        if _is_other(name) or (texts and not numbers):
+        if columns_are_candidates and (_other(name, column) or (texts and not numbers)):
             left_out.append(name)
             continue
         if texts:
@@ -262,6 +285,8 @@ def matrix_evidence(
         for n, v in scores.items()
         if all(map(isnan, v))
     ]
+    if len(skipped) == len(scores):
+        raise DataError(f"{name}: no candidate has a score on any of the {len(rows)} items; the cells are all empty")
     priced, unpriced = costs.of([n for n in scores if n not in {s.candidate for s in skipped}])
     skipped += [Skipped(candidate=n, reason=f"{costs.origin} has no cost for it", stage="import") for n in unpriced]
     if not priced:

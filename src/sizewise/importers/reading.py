@@ -10,7 +10,7 @@ from sizewise.errors import ConfigError, DataError
 from sizewise.importers.costs import CostTable, given_costs, listed_costs, table_costs
 from sizewise.importers.latency import with_latency
 from sizewise.importers.logs import read_log
-from sizewise.importers.matrix import Matrix, matrix_evidence, read_columns, read_matrix
+from sizewise.importers.matrix import TASK_NAMES, Matrix, matrix_evidence, read_columns, read_matrix
 from sizewise.records import Evidence
 
 
@@ -44,6 +44,8 @@ def read_results(
         matrix = _only(matrix, models, path)
     table = _costs(path, matrix, costs)
     known = list(dict.fromkeys(matrix.tasks))
+    if by_task and not known:
+        raise ConfigError(f"{path.name} names no tasks to split by; expected a column called {', '.join(TASK_NAMES)}")
     for task in tasks:
         if task not in known:
             raise ConfigError(f"{path.name} has no task {task!r}; it has {', '.join(known[:20]) or 'no task column'}")
@@ -81,6 +83,13 @@ def _costs(path: Path, matrix: Matrix, given: Sequence[str]) -> CostTable:
         return given_costs(pairs)
     if files:
         return table_costs(read_columns(files[0]), names, files[0].name, path.stem)
+    if matrix.prices:
+        try:
+            own = table_costs(matrix.prices, names, path.name, path.stem)
+        except DataError:
+            own = None
+        if own is not None and all(name in own.costs for name in names):
+            return own
     beside = path.parent / "models.csv"
     if beside.is_file() and beside != path:
         try:

@@ -121,9 +121,9 @@ def _certificate(table: Table, goal: Goal, settled: Settled, future: Future | No
         here = f"On these {len(table.items)} items: exact, every candidate answered all of them."
     else:
         here = (
-            f"On these {len(table.items)} items: {name} is within {points} of the best; the chance that this is "
-            f"wrong is at most {100 * goal.alpha_safe:g} %, and at most {100 * goal.alpha_overpay:g} % that a cheaper "
-            "one was within too (anytime-valid, without replacement)."
+            f"On these {len(table.items)} items: {name} is within {points} of the best{_but(table, settled)}; "
+            f"the chance that this is wrong is at most {100 * goal.alpha_safe:g} %, and at most "
+            f"{100 * goal.alpha_overpay:g} % that a cheaper one was within too (anytime-valid, without replacement)."
         )
     if future is None:
         return here
@@ -138,6 +138,12 @@ def _certificate(table: Table, goal: Goal, settled: Settled, future: Future | No
             f"{100 * future.margin_shown:.1f} points, against {future.against}."
         )
     return f"{here} {there}"
+
+
+def _but(table: Table, settled: Settled) -> str:
+    """Return who the claim is not about, in words."""
+    names = [table.names[m] for m in settled.unjudged]
+    return f" of those that could be judged ({', '.join(names)} could not: too few answers)" if names else ""
 
 
 def _because(

@@ -32,6 +32,8 @@ class Settled:
     cheaper_open: tuple[int, ...] = ()
     """Cheaper contenders that were not shown to be too weak."""
     dropped: tuple[tuple[int, str], ...] = ()
+    unjudged: tuple[int, ...] = ()
+    """Too many of their first answers are missing: nothing is claimed against them."""
 
 
 def means(table: Table) -> Floats:
@@ -112,8 +114,9 @@ def _from_race(table: Table, state: RaceState, goal: Goal, allowed: NDArray[np.b
     settled = tuple((m, d.reason) for m, d in sorted(dropped.items()))
     finished = state.finished or chosen is not None
     return Settled(
-        chosen=chosen, best=best, exact=False, finished=finished, cheaper_open=tuple(open_rows), dropped=settled
-    )
+        chosen=chosen, best=best, exact=False, finished=finished, cheaper_open=tuple(open_rows), dropped=settled,
+        unjudged=tuple(sorted(unjudged)),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
