@@ -21,12 +21,17 @@ SETTLED_FAILURES = (ErrorClass.TOO_LARGE,)
 """Failures that would come again whatever has changed at the server: kept as they are when a study is resumed."""
 
 
-class Asker:
-    """Answers samples of one task with any candidate of a study; every answer is stored before it is yielded.
+def ask_failures_again(store: Store, key: str, tasks: Sequence[Task]) -> int:
+    """Set aside the trials that failed in earlier runs, so that this one asks them again; return how many.
 
-    Trials that failed in an earlier run for no fault of the candidate (a dead server, a wrong key) are set aside first:
-    they can be asked again, their attempts stay in the store and are counted nowhere.
+    For the beginning of a run. A dead server or a wrong key is no fault of the candidate; the attempts stay in the
+    store and are counted nowhere.
     """
+    return sum(store.set_aside_failures(key, task.name, kept=SETTLED_FAILURES) for task in tasks)
+
+
+class Asker:
+    """Answers samples of one task with any candidate of a study; every answer is stored before it is yielded."""
 
     def __init__(
         self, *, key: str, task: Task, prepared: Sequence[Prepared], store: Store, residency: Residency,
@@ -38,8 +43,6 @@ class Asker:
         self._key, self._store, self._residency, self._spending = key, store, residency, spending
         self._arms: dict[str, Arm] = {}
         self._asked: dict[str, dict[str, Sample]] = {}
-        self.again = store.set_aside_failures(key, task.name, kept=SETTLED_FAILURES)
-        """How many failed trials of an earlier run were set aside."""
         self.gone: Skipped | None = None
         """Why the last candidate asked could not go on; None when it could."""
         self.stopped = ""

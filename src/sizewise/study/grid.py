@@ -13,7 +13,7 @@ from sizewise.machines.detect import detect
 from sizewise.machines.stored import with_calibration
 from sizewise.records import Budget, Candidate, Machine, Skipped, Study, TaskRef, TrialKey
 from sizewise.store.database import Store
-from sizewise.study.asking import Asker
+from sizewise.study.asking import Asker, ask_failures_again
 from sizewise.study.events import Event, OnEvent, silent
 from sizewise.study.preparing import Prepared, prepare
 from sizewise.study.recipe import load_tasks, store_outset
@@ -57,6 +57,7 @@ async def ask_all(
     machine = with_calibration(detect())
     prepared = prepare(study, tasks, machine)
     store_outset(key, study, prepared, store, now())
+    ask_failures_again(store, key, tasks)
     by_ref = {repr(astuple(ref)): task for ref, task in zip(study.tasks, tasks, strict=True)}
     wanted: dict[str, list[Task]] = {}
     for candidate, ref in asks:

@@ -53,11 +53,17 @@ class Prepared:
 def prepare(study: Study, tasks: Sequence[Task], machine: Machine) -> list[Prepared]:
     """Return every candidate of a study with its model's facts and prediction; a `Skipped` carries its reason.
 
-    A study that leaves its workload open is predicted for the shape of its own tasks.
+    A study that leaves its workload open is predicted for the shape of its own tasks, with answers as long as the
+    candidate may give.
     """
     workload = study.workload if study.workload != Workload() else task_workload(tasks)
-    shaped = replace(study, workload=workload)
-    return [replace(_prepare(item, shaped, machine), workload=workload) for item in study.candidates]
+    prepared = []
+    for item in study.candidates:
+        own = workload
+        if study.workload == Workload() and item.max_output_tokens:
+            own = replace(workload, output_tokens=item.max_output_tokens)
+        prepared.append(replace(_prepare(item, replace(study, workload=own), machine), workload=own))
+    return prepared
 
 
 def task_workload(tasks: Sequence[Task]) -> Workload:

@@ -14,7 +14,7 @@ from sizewise.machines.detect import detect
 from sizewise.machines.stored import with_calibration
 from sizewise.records import Prediction, Skipped, Study, TaskRef, Verdict
 from sizewise.store.database import Store
-from sizewise.study.asking import Asker
+from sizewise.study.asking import Asker, ask_failures_again
 from sizewise.study.events import Event, OnEvent, silent
 from sizewise.study.loading import load_survivors
 from sizewise.study.preparing import Prepared, facts, prepare
@@ -39,6 +39,9 @@ async def run_study(study: Study, store: Store, *, on_event: OnEvent = silent, n
     machine = with_calibration(detect())
     prepared = prepare(study, tasks, machine)
     store_outset(key, study, prepared, store, now())
+    again = ask_failures_again(store, key, tasks)
+    if again:
+        on_event(Event(stage="note", text=f"{again} answers that failed in an earlier run are asked again"))
     _tell_outset(prepared, on_event)
     spending = Spending(study.budget)
     verdicts = []
