@@ -1,6 +1,6 @@
 """Decode, prompt, first token and load time on this machine, predicted from its calibration, against the real engine.
 
-    python benchmarks/predict_speed_here.py [--stored] [--takes 5] [--budget 520] [--threads N] [--wait 60]
+    python benchmarks/predict_speed_here.py [--stored] [--takes 5] [--budget 560] [--threads N] [--wait 60]
         [--depths 128,1024,4096] [--shape NAME:MIX:LAYERS ...] [--priority {normal,high,realtime}]
 
 Calibrates first (`--stored` takes the stored calibration), predicts, then measures shapes that the calibration never
@@ -243,7 +243,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stored", action="store_true", help="Use the stored calibration.")
     parser.add_argument("--takes", type=int, default=5)
-    parser.add_argument("--budget", type=float, default=520.0, help="Seconds in all, calibration included.")
+    parser.add_argument("--budget", type=float, default=560.0, help="Seconds in all, calibration included.")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--depths", default="128,1024,4096")
     parser.add_argument(
