@@ -30,7 +30,7 @@ combination becomes a candidate. Unknown keys are errors.
 """
 
 STUDY_TABLES = (
-    ("top level", "Study", ("tasks", "candidates", "goal", "budget", "workload")),
+    ("top level", "Study", ("tasks", "candidates", "goal", "budget", "workload", "load")),
     ("[[task]]", "TaskRef", ()),
     ("[[candidate]]", "Candidate", ("settings", "price")),
     ("[[candidate]], settings", "Settings", ("max_output_tokens",)),
@@ -38,6 +38,7 @@ STUDY_TABLES = (
     ("[goal]", "Goal", ()),
     ("[budget]", "Budget", ()),
     ("[workload]", "Workload", ()),
+    ("[load]", "LoadTest", ()),
 )
 
 
