@@ -845,6 +845,8 @@ class Standing:
     loss_to_best: Estimate | None = None
     """Paired loss of mean score against the reference (the best or the chosen)."""
     cost_per_success: Estimate | None = None
+    per_success: Mapping[str, Estimate] = field(default_factory=dict)
+    """Tokens put out, seconds and joules for one right answer; only what was measured for every answer."""
     dropped: str | None = None
     """Why the race stopped asking it; None while it is in."""
 

@@ -183,6 +183,28 @@ def grid(rows: dict[str, Sequence[float]], **more: object) -> list[Trial]:
     return [trial(n, i, v, **more) for n, values in rows.items() for i, v in enumerate(values)]
 
 
+def test_tokens_seconds_and_joules_for_a_right_answer() -> None:
+    trials = grid(LADDER, output_tokens=30, energy_j=2.0)
+    standing = decide(from_trials(("s", "m", "l"), trials, 100), Goal(margin=0.03)).standings[0]
+    each = {name: estimate.value for name, estimate in standing.per_success.items()}
+    assert each == pytest.approx({"tokens": 50.0, "seconds": 1 / 0.6, "joules": 2 / 0.6})
+    bare = decide(from_trials(("s", "m", "l"), grid(LADDER), 100), Goal(margin=0.03)).standings[0]
+    assert set(bare.per_success) == {"seconds"}
+
+
+def test_answers_of_the_wrong_form_are_sent_on() -> None:
+    """s is wrong on 40 of 100, always in form too: sent on, l gets 38 of these right, so 98 in all for 1 + 0.4 x 4."""
+    trials = [
+        *(trial("s", i, float(i >= 40), **{"score": Score(value=float(i >= 40), valid=i >= 40)}) for i in range(100)),
+        *(trial("l", i, float(i >= 2)) for i in range(100)),
+    ]
+    cascade = decide(from_trials(("s", "l"), trials, 100), Goal(margin=0.03)).cascade
+    assert cascade is not None
+    assert (cascade.signal, cascade.escalated.value, cascade.score.value) == ("validity", 0.4, 0.98)
+    assert cascade.cost_per_success.value == pytest.approx((1 + 0.4 * 4) / 0.98)
+    assert "0.0 points less than l alone" in cascade.guarantee
+
+
 def test_a_limit_that_all_break_is_infeasible_and_says_by_how_much() -> None:
     goal = Goal(margin=0.03, max_total_p95_s=0.5)
     verdict = decide(from_trials(("s", "m", "l"), grid(LADDER), 100), goal)

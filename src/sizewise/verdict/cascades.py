@@ -1,7 +1,8 @@
 """Small first, large when a signal is low: the best such policy that the same results support.
 
 With a confidence per item, the threshold is chosen on four fifths of the items and judged on the rest, five times over.
-Without one, the signal is the score itself, as a perfect check (tests that run) would give: an upper bound.
+Whether an answer has the form that was asked for (valid JSON, an option of the list) is a signal that needs no threshold.
+Without either, the signal is the score itself, as a perfect check (tests that run) would give: an upper bound.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def best_cascade(table: Table, goal: Goal, allowed: NDArray[np.bool_], seed: int
         return None
     target = float(mean[rows].max()) - goal.margin
     pairs = [(s, b) for s in rows for b in rows if table.contenders[s].cost < table.contenders[b].cost]
-    measured = [p for s, b in pairs if (p := _confident(table, s, b)) is not None]
+    measured = [p for s, b in pairs for make in (_confident, _well_formed) if (p := make(table, s, b)) is not None]
     best: tuple[float, Policy, Floats, float] | None = None
     for policy in measured or [p for s, b in pairs if (p := _verified(table, s, b)) is not None]:
         sent, threshold = _cross_validated(table, policy, target, seed)
@@ -78,6 +79,17 @@ def _confident(table: Table, s: int, b: int) -> Policy | None:
     return Policy(small=s, large=b, signal="confidence", low=signal[items], items=items)
 
 
+def _well_formed(table: Table, s: int, b: int) -> Policy | None:
+    """Return the policy that sends on answers of the wrong form; None where all or none of them have it."""
+    items = _common(table, s, b)
+    if table.valid is None or items.size < FEWEST_ITEMS:
+        return None
+    valid = table.valid[s, items]
+    if np.isnan(valid).any() or bool((valid == valid[0]).all()):
+        return None
+    return Policy(small=s, large=b, signal="validity", low=valid, items=items)
+
+
 def _verified(table: Table, s: int, b: int) -> Policy | None:
     items = _common(table, s, b)
     if items.size < FEWEST_ITEMS:
@@ -95,7 +107,7 @@ def _outcome(table: Table, policy: Policy, sent: Floats) -> tuple[Floats, Floats
 
 def _cross_validated(table: Table, policy: Policy, target: float, seed: int) -> tuple[Floats, float]:
     """Return for each item whether it is sent on by a threshold chosen without it, and the threshold of all items."""
-    if policy.signal == "verifier":
+    if policy.signal in ("verifier", "validity"):
         return (policy.low < 0.5).astype(np.float64), 0.5
     grid = np.unique(np.quantile(policy.low, np.linspace(0, 1, THRESHOLDS + 1)))
     grid = np.append(grid, np.inf)
@@ -172,6 +184,12 @@ def _mean(values: Floats, clusters: NDArray[np.intp] | None, seed: int) -> Estim
 def _guarantee(table: Table, goal: Goal, policy: Policy, threshold: float, sent: Floats) -> str:
     if policy.signal == "verifier":
         return "upper bound: it takes a check that is never wrong, such as tests that run"
+    if policy.signal == "validity":
+        loss = table.scores[policy.large, policy.items] - _outcome(table, policy, sent)[0]
+        return (
+            "no threshold was chosen: an answer is sent on when it has not the form that was asked for; "
+            f"on these items it scores {100 * loss.mean():.1f} points less than {table.names[policy.large]} alone"
+        )
     safest = safe_threshold(table, goal, policy)
     words = f"threshold chosen by {FOLDS}-fold cross-validation; judged on items it was not chosen on"
     if safest is None:

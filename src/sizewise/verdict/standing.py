@@ -61,10 +61,22 @@ def standings(
                 error_share=_share(table, "error", m),
                 loss_to_best=_loss(table, m, reference, seed),
                 cost_per_success=None if ratio is None else ratio_estimate(ratio, table.cost_unit),
+                per_success=_per_success(table, m),
                 dropped=dropped.get(m),
             )
         )
     return tuple(lines)
+
+
+def _per_success(table: Table, m: int) -> dict[str, Estimate]:
+    """Return tokens, seconds and joules for one right answer; a quantity that some answer lacks is left out."""
+    seen = ~np.isnan(table.scores[m])
+    clusters = None if table.clusters is None else table.clusters[seen]
+    return {
+        name: ratio_estimate(cost_per_success(values[m, seen], table.scores[m, seen], clusters), name)
+        for name, values in table.spent.items()
+        if seen.any() and not np.isnan(values[m, seen]).any()
+    }
 
 
 def _share(table: Table, name: str, m: int) -> float | None:

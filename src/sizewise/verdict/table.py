@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,10 @@ class Table:
     """valid, truncated, refused, hallucinated, error: shape (K,), NaN where unknown; empty without trials."""
     answered: NDArray[np.int64]
     calls: int
+    spent: dict[str, Floats] = field(default_factory=dict)
+    """tokens (put out), seconds, joules of each answer: shape (K, N), NaN where not measured; empty without trials."""
+    valid: Floats | None = None
+    """Share of an item's answers that had the form asked for; None without trials."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,6 +93,8 @@ def read_table(evidence: Evidence) -> Table:
         shares=_shares(len(names), rows, trials) if trials else {},
         answered=np.sum(~np.isnan(scores), axis=1),
         calls=len(trials) if trials else int(np.sum(~np.isnan(scores))),
+        spent={name: _mean(shape, rows, place, trials, value) for name, value in _SPENT.items()} if trials else {},
+        valid=_mean(shape, rows, place, trials, _valid) if trials else None,
     )
 
 
@@ -150,6 +156,17 @@ def cluster_names(evidence: Evidence) -> dict[str, str]:
         if trial.cluster is not None:
             known.setdefault(trial.key.sample, trial.cluster)
     return known
+
+
+def _valid(trial: Trial) -> float | None:
+    return None if trial.score is None else float(trial.score.valid)
+
+
+_SPENT: dict[str, Callable[[Trial], float | None]] = {
+    "tokens": lambda t: t.output_tokens,
+    "seconds": lambda t: t.timing.total_s if t.error is None else None,
+    "joules": lambda t: t.energy_j,
+}
 
 
 def _clusters(items: Sequence[str], known: Mapping[str, str]) -> NDArray[np.intp] | None:
