@@ -11,7 +11,7 @@ import click
 
 
 @click.command(name="calibrate")
-@click.option("--seconds", default=55.0, show_default=True, help="Stop taking new tensor types after this long.")
+@click.option("--seconds", default=48.0, show_default=True, help="Stop taking new tensor types after this long.")
 @click.option("--threads", type=int, default=None, help="Threads of the engine; default: the engine's own choice.")
 @click.option("--wait", default=10.0, show_default=True, help="Wait up to this many seconds for others to be idle.")
 @click.option("--show", is_flag=True, help="Print the stored calibration instead of measuring.")

@@ -220,7 +220,7 @@ def _again(session: Session, kind: str, token_s: float, layer_s: float, before: 
 def calibrate(
     machine: Machine,
     *,
-    seconds: float = 55.0,
+    seconds: float = 48.0,
     threads: int | None = None,
     types: tuple[str, ...] = TYPES,
     wait_s: float = 0.0,
