@@ -23,6 +23,8 @@ from sizewise.tasks.sandbox.base import Job, Limits, Outcome, Status
 
 LIMITS = Limits(wall_s=6.0, cpu_s=4, memory_bytes=256 * 2**20, processes=16)
 
+_VARIABLE = "SIZEWISE_ATTEMPT_KEY"
+"""Holds a secret while an attempt runs, as an API key does."""
 _PRELUDE = (
     "import os, sys, time, ctypes, socket, signal\nPORT={port}; SECRET={secret!r}; OUTSIDE={outside!r}; MARK={mark!r}\n"
 )
@@ -239,11 +241,76 @@ for which in (resource.RLIMIT_AS, resource.RLIMIT_NPROC, resource.RLIMIT_CPU, re
     except (OSError, ValueError) as error: print(error)
 """,
     ),
+    Attempt(
+        name="secrets of the environment",
+        ends=_ENDED,
+        code="""
+print(dict(os.environ))
+for number in ["self", *filter(str.isdigit, os.listdir("/proc"))]:
+    for file in ("environ", "cmdline"):
+        try: print(open(f"/proc/{number}/{file}", "rb").read())
+        except OSError as error: print(error)
+""",
+    ),
+    Attempt(
+        name="sockets without a network",
+        ends=_ENDED,
+        code="""
+for address in ("\\0" + MARK, OUTSIDE + "/socket", "/var/run/docker.sock", "/run/dbus/system_bus_socket"):
+    try:
+        with socket.socket(socket.AF_UNIX) as s: s.connect(address); print("ESCAPED", address)
+    except OSError as error: print(error)
+""",
+    ),
+    Attempt(
+        name="open descriptors",
+        by_limits=True,
+        ends=_ENDED,
+        code="""
+for fd in range(3, 256):
+    try: print(fd, os.pread(fd, 100, 0))
+    except OSError: pass
+""",
+    ),
+    Attempt(
+        name="devices and the kernel",
+        ends=_ENDED,
+        code="""
+for place in ("/dev/mem", "/dev/kmsg", "/dev/vda", "/dev/sda", "/dev/kvm", "/dev/fuse", "/proc/kcore"):
+    try: open(place, "rb").close(); print("ESCAPED", place)
+    except OSError as error: print(error)
+for place in ("/proc/sysrq-trigger", "/proc/sys/kernel/hostname", "/sys/power/state", "/sys/fs/cgroup/cgroup.procs"):
+    try: open(place, "ab").close(); print("ESCAPED", place)
+    except OSError as error: print(error)
+try: time.clock_settime(time.CLOCK_REALTIME, time.time()); print("ESCAPED clock")
+except OSError as error: print(error)
+""",
+    ),
+    Attempt(
+        name="deaf to signals",
+        by_limits=True,
+        ends=frozenset({Status.TIMEOUT}),
+        code="""
+for number in set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}:
+    try: signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+while True: pass
+""",
+    ),
+    Attempt(
+        name="output that is no text",
+        by_limits=True,
+        ends=_ENDED,
+        code="""
+sys.stdout.buffer.write(bytes(range(256)) * 8 + b"\\x1b]0;title\\x07\\x1b[2J")
+sys.stderr.buffer.write(b"\\xff\\xfe" * 100)
+""",
+    ),
     Attempt(name="endless loop", by_limits=True, ends=frozenset({Status.TIMEOUT}), code="while True: pass"),
     Attempt(name="endless sleep", by_limits=True, ends=frozenset({Status.TIMEOUT}), code="time.sleep(600)"),
 )
-"""The ten that must be shown to fail, and seven more. None does harm where it succeeds, the fork bomb and the disk fill
-excepted: those are bounded by the limits alone."""
+"""The ten that must be shown to fail, and thirteen more. None does harm where it succeeds; fork bomb and disk fill are
+bounded by the limits alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,13 +331,20 @@ def _host() -> Iterator[tuple[dict[str, object], Callable[[], list[str]]]]:
     home, outside = Path.home(), Path(tempfile.mkdtemp(prefix="sizewise-outside-"))
     secret = home / f".sizewise-secret-{mark[-8:]}"
     secret.write_text("secret of the host " + mark, encoding="utf-8")
-    with socket.socket() as server:
+    descriptor = os.open(secret, os.O_RDONLY)
+    os.set_inheritable(descriptor, True)
+    os.environ[_VARIABLE] = "secret of the host " + mark
+    with socket.socket() as server, socket.socket(socket.AF_UNIX) as abstract, socket.socket(socket.AF_UNIX) as named:
+        abstract.bind("\0" + mark)
+        named.bind(str(outside / "socket"))
+        abstract.listen()
+        named.listen()
         server.bind(("127.0.0.1", 0))
         server.listen()
         server.setblocking(False)
 
         def check() -> list[str]:
-            seen = [f"wrote {path}" for path in outside.iterdir()]
+            seen = [f"wrote {path}" for path in outside.iterdir() if path.name != "socket"]
             places = (home, Path.cwd(), Path(tempfile.gettempdir()), Path("/usr/bin"))
             seen += [f"wrote {place / mark}" for place in places if (place / mark).exists()]
             if secret.read_text(encoding="utf-8") != "secret of the host " + mark:
@@ -285,6 +359,8 @@ def _host() -> Iterator[tuple[dict[str, object], Callable[[], list[str]]]]:
         try:
             yield {"port": server.getsockname()[1], "secret": str(secret), "outside": str(outside), "mark": mark}, check
         finally:
+            del os.environ[_VARIABLE]
+            os.close(descriptor)
             secret.unlink()
             shutil.rmtree(outside)
 
