@@ -98,7 +98,7 @@ def main() -> int:
         )
     holds = worst <= 0.10
     print(
-        f"{'holds' if holds else 'FAILS'}: calls on the left-out matrix differ by at most {100 * worst:.1f} % (bar 10), "
+        f"{'holds' if holds else 'FAILS'}: calls on the left-out matrix differ by at most {100 * worst:.1f} %, bar 10; "
         f"{given.runs} runs a matrix and kind in {time.monotonic() - started:.0f} s"
     )
     return 0 if holds else 1

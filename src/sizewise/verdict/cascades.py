@@ -1,7 +1,7 @@
 """Small first, large when a signal is low: the best such policy that the same results support.
 
 With a confidence per item, the threshold is chosen on four fifths of the items and judged on the rest, five times over.
-Whether an answer has the form that was asked for (valid JSON, an option of the list) is a signal that needs no threshold.
+Whether an answer has the form that was asked for (say, valid JSON) is a signal that needs no threshold.
 Without either, the signal is the score itself, as a perfect check (tests that run) would give: an upper bound.
 """
 
