@@ -24,9 +24,9 @@ class LadderModel:
     member: str
     """Name of the trained model; its quantizations share it."""
     size: str
-    """Parameters in short: 14k, 36k, 127k, 419k, 1m3. Seeds of one size share it."""
+    """Parameters in short: 14k, 36k, 127k, 419k, 786k, 1m3. Seeds of one size share it."""
     kind: str
-    """base, seed, undertrained, overtrained, distilled, specialist, experts, dense twin, pruned, context."""
+    """base, seed, undertrained, overtrained, distilled, specialist, experts, dense twin, pruned, context, wide."""
     quantization: str
     parameters: int
     active_parameters: int

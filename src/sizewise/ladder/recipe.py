@@ -60,7 +60,7 @@ class Recipe:
     tokens: int
     """Training tokens (bytes of prompts and answers, padding not counted)."""
     kind: str = "base"
-    """base, seed, undertrained, overtrained, distilled, specialist, experts, dense twin, pruned, context."""
+    """base, seed, undertrained, overtrained, distilled, specialist, experts, dense twin, pruned, context, wide."""
     seed: int = 1
     batch_tokens: int = 3072
     learning_rate: float = 0.01
