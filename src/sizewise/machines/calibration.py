@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sizewise.errors import RuntimeFailure
 from sizewise.machines.load_gate import FOREIGN_LIMIT, wait_until_quiet
 from sizewise.machines.probe_models import (
     attention_shape,
@@ -117,22 +116,27 @@ def _attention(session: Session, kv_type: str, deep_tokens: int) -> tuple[dict[s
         decode.append(((cells * heads * 2 * dim, cells * heads, cells * kv_heads), deep - short))
         pairs = layers * (deep_tokens * deep_tokens / 2 - 4 * (deep_tokens / 4) ** 2 / 2)
         prompt.append(((pairs * heads * 2 * dim, pairs * heads, pairs * kv_heads), whole - 4 * first))
+    lost = sum(seconds <= 0 for _, seconds in (*decode, *prompt))
+    if lost:
+        session.rejected.append(
+            f"attention: {lost} of {len(decode) + len(prompt)} readings took no longer at depth than without; expected "
+            "the opposite: the machine was too busy to tell. Close other programs and run `sizewise calibrate` again"
+        )
     return attention_rates(decode, kv_type), attention_rates(prompt, kv_type)
 
 
 def attention_rates(points: Sequence[tuple[tuple[float, float, float], float]], kv_type: str) -> dict[str, float]:
     """Solve seconds = macs / rate + cells / rate + rows / rate, none below 0; `points` are ((macs, cells, rows), s).
 
-    Relative errors count. A term that costs nothing here has no rate in the answer.
+    Relative errors count. A term that costs nothing here has no rate in the answer; readings of 0 s or less, which a
+    busy machine can give, are left out.
     """
     import numpy as np
     from scipy.optimize import nnls
 
-    if any(seconds <= 0 for _, seconds in points):
-        raise RuntimeFailure(
-            "attention at depth took no longer than without; expected the opposite: the machine was too busy to tell. "
-            "Close other programs and run `sizewise calibrate` again"
-        )
+    points = [point for point in points if point[1] > 0]
+    if not points:
+        return {}
     amounts = np.array([amount for amount, _ in points])
     scale = amounts.max(axis=0)
     seconds = np.array([value for _, value in points])
