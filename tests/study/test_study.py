@@ -128,6 +128,9 @@ def test_survivors_are_loaded_with_the_tasks_own_prompts(tmp_path: Path) -> None
         verdict = run(study, store)[0]
         loads = [m for m in store.measurements(study_key(study)) if m.kind == "load"]
     assert [(item.candidate, item.task) for item in loads] == [(LARGE, "skill:copy")]
-    wanted = {"total_p95_s", "goodput_per_s", "good_share", "score", "output_tokens_per_s", "j_per_accepted"}
-    assert wanted <= set(loads[0].values) or "the client itself lagged" in loads[0].detail  # a machine too busy to judge
+    figures, why_not = set(loads[0].values), loads[0].detail
+    if figures:
+        assert {"goodput_per_s", "good_share", "score", "output_tokens_per_s"} <= figures
+    else:  # a machine too busy to judge: nothing may be stated
+        assert "the client itself lagged" in why_not or "no request was counted" in why_not
     assert verdict.chosen == LARGE  # type: ignore[attr-defined]

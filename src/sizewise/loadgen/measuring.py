@@ -42,7 +42,8 @@ class LoadResult:
     def measurement(self, candidate: str) -> Measurement:
         """Return the figures as a record of the store: kind "load", times in seconds, rates per second.
 
-        Figures without an interval carry the smallest and largest value seen and say so. Empty when withheld.
+        Figures without an interval carry the smallest and largest value seen and say so. Empty when withheld or
+        when nothing was counted.
         """
         s = self.summary
         values = {"goodput_per_s": estimate(s.goodput_per_s), "good_share": estimate(s.good_share)}
@@ -56,9 +57,10 @@ class LoadResult:
         values |= {name: _seen(value) for name, value in plain.items() if value is not None}
         if self.energy.per_request_j is not None:
             values["energy_j_per_request"] = self.energy.per_request_j
-        if s.withheld:
+        silent = s.withheld or ("" if s.counted else "no request was counted: run it longer, or with less warm-up")
+        if silent:
             values = {}
-        detail = s.withheld or f"{s.arrivals.text}; {s.slo.text()}"
+        detail = silent or f"{s.arrivals.text}; {s.slo.text()}"
         return Measurement(candidate=candidate, kind="load", values=values, taken_at=self.taken_at, detail=detail)
 
 

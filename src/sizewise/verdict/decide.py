@@ -87,7 +87,7 @@ def _outcome(
     if not allowed.any():
         return Outcome.INFEASIBLE, None
     if settled.chosen is None:
-        return (Outcome.INFEASIBLE if _floor_failed(table, goal, settled) else Outcome.UNDECIDED), None
+        return (Outcome.INFEASIBLE if _floor_failed(allowed, goal, settled) else Outcome.UNDECIDED), None
     if goal.certificate == "future" and (future is None or not future.shown):
         return Outcome.UNDECIDED, None
     mean = means(table)
@@ -104,10 +104,9 @@ def _outcome(
     return (Outcome.TIE if twins else Outcome.CHOSEN), chosen
 
 
-def _floor_failed(table: Table, goal: Goal, settled: Settled) -> bool:
-    return (
-        settled.finished and goal.min_score is not None and (settled.exact or len(settled.dropped) == len(table.names))
-    )
+def _floor_failed(allowed: np.ndarray, goal: Goal, settled: Settled) -> bool:
+    nobody_left = settled.exact or len(settled.dropped) == int(allowed.sum())
+    return settled.finished and goal.min_score is not None and nobody_left
 
 
 def _certificate(table: Table, goal: Goal, settled: Settled, future: Future | None) -> str:
