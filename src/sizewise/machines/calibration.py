@@ -41,6 +41,8 @@ _DEEP, _LESS_DEEP = 1536, 512
 """Depth of the attention readings; the second where less than half of the time is left."""
 _CHECK_DEPTHS = (256, 1536)
 _ENTRIES = 131072
+_UNCHECKED = {"decode": 0.5, "prefill": 0.5, "load": 0.8, "load cold": 1.5}
+"""Half widths of ranges, as ratios, until whole models show better; four times as wide on a disturbed machine."""
 
 
 def measure_bandwidth(cores: int, *, megabytes: int = 192, takes: int = 5) -> float:
@@ -258,6 +260,13 @@ def calibrate(
         drift = _again(session, first, token_s, layer_s, decode[first])
         more = _types(session, types[_FIRST:], token_s, layer_s, bandwidth)
         rates = _loading(session, loads, start_s) | ({"vocabulary": entries} if entries else {})
+    disturbed = session.noisy > session.readings / 2
+    wider = 4.0 if disturbed else 1.0
+    if disturbed:
+        session.rejected.append(
+            f"{session.noisy} of {session.readings} readings were disturbed; expected a machine of one's own. "
+            "Close other programs and run `sizewise calibrate` again: until then predictions here mean little"
+        )
     calibration = Calibration(
         engine=session.engine,
         threads=threads or cores,
@@ -271,7 +280,7 @@ def calibrate(
         layer_overhead_s=layer_s,
         load_bytes_per_s=rates,
         load_overhead_s=start_s,
-        residual={"decode": 0.5, "prefill": 0.5, "load": 0.8, "load cold": 1.5},
+        residual={quantity: half * wider for quantity, half in _UNCHECKED.items()},
         drift=max(DRIFT, drift),
         rejected=tuple(session.rejected),
     )
