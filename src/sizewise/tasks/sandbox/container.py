@@ -5,6 +5,7 @@ The image is `SIZEWISE_SANDBOX_IMAGE`, or the first of python:3-slim, python:3 a
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import secrets
@@ -15,9 +16,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from sizewise.tasks.sandbox.base import Job, Outcome, Status
+from sizewise.tasks.sandbox.seccomp import profile
 from sizewise.tasks.sandbox.supervise import supervise
 
 _MINOR = ".".join(platform.python_version_tuple()[:2])
+_PROFILE = "seccomp.json"
+_PROCESSES_OF_NOBODY = 4096
+"""Counted over all containers; `--pids-limit` holds the one."""
 _IMAGES = (f"python:{_MINOR}-slim", f"python:{_MINOR}", "python:3-slim", "python:3", "python:slim", "python:latest")
 
 
@@ -59,13 +64,16 @@ def run(job: Job, engine: str, image: str) -> Outcome:
         for file, text in {"main.py": job.code, **{Path(key).name: text for key, text in job.files.items()}}.items():
             (Path(folder) / file).write_bytes(text.encode("utf-8", "surrogatepass"))
             (Path(folder) / file).chmod(0o444)
+        (Path(folder) / _PROFILE).write_text(json.dumps(profile()), encoding="utf-8")
         command = [
             engine, "run", "--rm", "--interactive", "--name", name, "--pull", "never", "--network", "none",
             "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+            "--security-opt", f"seccomp={Path(folder) / _PROFILE}",
             "--user", "65534:65534", "--ipc", "private", "--memory", str(limits.memory_bytes),
             "--memory-swap", str(limits.memory_bytes), "--pids-limit", str(limits.processes), "--cpus", "1",
-            "--ulimit", f"cpu={limits.cpu_s}", "--ulimit", f"fsize={limits.file_bytes}",
+            "--ulimit", f"cpu={limits.cpu_s}:{limits.cpu_s + 1}", "--ulimit", f"fsize={limits.file_bytes}",
             "--ulimit", f"nofile={limits.open_files}", "--ulimit", "core=0",
+            "--ulimit", f"nproc={_PROCESSES_OF_NOBODY}",  # podman's default is above what a nested machine may set
             "--tmpfs", f"/box:rw,size={limits.disk_bytes},mode=1777", "--workdir", "/box", "--shm-size", "1m",
             "--env", "HOME=/box", "--env", "TMPDIR=/box", "--volume", f"{folder}:/code:ro", image,
             "python", "-I", "-B", "/code/main.py",
@@ -79,6 +87,8 @@ def run(job: Job, engine: str, image: str) -> Outcome:
                 subprocess.run([engine, "rm", "--force", name], capture_output=True, timeout=20, check=False)
     if outcome.exit_code in (125, 126, 127):
         status = Status.BROKEN
+    elif outcome.exit_code == 152 or (outcome.exit_code == 137 and outcome.wall_s > limits.cpu_s):
+        status = Status.TIMEOUT  # signal 24 at the limit of CPU time, signal 9 a second later
     elif outcome.exit_code == 137 and outcome.status is Status.KILLED:
         status = Status.MEMORY  # the kernel's memory limit kills with signal 9
     else:

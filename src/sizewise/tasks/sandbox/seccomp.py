@@ -7,6 +7,7 @@ System V shared memory). Numbers are those of Linux's unistd tables for x86-64 a
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 _ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _DENIED = {
@@ -61,3 +62,30 @@ def program(machine: str) -> bytes | None:
         (_RET, 0, 0, _ALLOW),
     ]
     return b"".join(struct.pack("=HBBI", *line) for line in code)
+
+
+_NAMES = (
+    "shmget", "msgget", "semget", "ptrace", "pivot_root", "chroot", "mount", "umount2", "init_module", "delete_module",
+    "kexec_load", "add_key", "request_key", "keyctl", "unshare", "perf_event_open", "name_to_handle_at",
+    "open_by_handle_at", "setns", "process_vm_readv", "process_vm_writev", "finit_module", "memfd_create",
+    "kexec_file_load", "bpf", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "open_tree",
+    "move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "memfd_secret",
+)  # fmt: skip
+
+
+def profile() -> dict[str, Any]:
+    """Return the same filter in the form of container engines (OCI), which look up the numbers themselves.
+
+    >>> profile()["defaultAction"]
+    'SCMP_ACT_ALLOW'
+    """
+    bits = [1 << bit for bit in range(32) if _NEW_NAMESPACES >> bit & 1]
+    single = [{"index": 0, "value": bit, "valueTwo": bit, "op": "SCMP_CMP_MASKED_EQ"} for bit in bits]
+    return {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [
+            {"names": list(_NAMES), "action": "SCMP_ACT_ERRNO", "errnoRet": 1},
+            {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38},
+            *({"names": ["clone"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1, "args": [flag]} for flag in single),
+        ],
+    }
