@@ -80,8 +80,9 @@ def run(job: Job, engine: str, image: str) -> Outcome:
         ]  # fmt: skip
         try:
             outcome = supervise(
-                command, limits, "container", stdin=job.stdin.encode("utf-8", "surrogatepass"), env=dict(os.environ)
-            )
+                command, limits, "container", stdin=job.stdin.encode("utf-8", "surrogatepass"), env=dict(os.environ),
+                cwd=folder,  # podman leaves a file there when memory ran out
+            )  # fmt: skip
         finally:
             with suppress(OSError, subprocess.TimeoutExpired):
                 subprocess.run([engine, "rm", "--force", name], capture_output=True, timeout=20, check=False)
