@@ -559,9 +559,9 @@ class Calibration:
     """cold (from disk), warm (from the page cache), repack (second copy of the weights): bytes; vocabulary: entries."""
     load_overhead_s: float = 0.0
     residual: Mapping[str, float] = field(default_factory=dict)
-    """Quantity (decode, prefill, load, load cold) -> half width of its 90 % range as a ratio, at least the machine's own drift."""
+    """Quantity (decode, prefill, load, load cold) -> half width of its 90 % range as a ratio, at least the drift."""
     correction: Mapping[str, float] = field(default_factory=dict)
-    """Quantity (decode, prefill, load, load cold) -> factor on predicted seconds, from whole models that were timed too."""
+    """Quantity (decode, prefill, load, load cold) -> factor on predicted seconds, from whole models timed too."""
     drift: float = 0.0
     """Half width of the 90 % range of one quantity from minute to minute, as a ratio."""
     checked_depth: int = 0

@@ -67,8 +67,8 @@ def _order(tensor: Tensor) -> tuple[int, str]:
 def _recipe(arch: Architecture, mix: str, found: list[Tensor], imatrix: bool) -> Recipe:
     if not arch.layers:
         raise UnknownFact(
-            f"a {arch.family} architecture without layers; expected at least one, since llama.cpp picks a tensor's type "
-            "by its layer. Check the number of layers in the model's configuration"
+            f"a {arch.family} architecture without layers; expected at least one, since llama.cpp picks a tensor's "
+            "type by its layer. Check the number of layers in the model's configuration"
         )
     first = arch.layers[0].attention
     experts = max((layer.experts.count for layer in arch.layers if layer.experts), default=0)

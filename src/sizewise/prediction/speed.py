@@ -33,6 +33,8 @@ _ASSUMED_BANDWIDTH = 45e9
 _ASSUMED_CORE_MACS = {"avx512f": 20e9, "avx2": 16e9, "asimd": 14e9, "": 3e9}
 """Multiply-accumulates per second and core in a prompt's matrix products, by the best instruction set."""
 _CPU_LAYER_S = 12e-6
+_CPU_STEP_S = 1e-4
+"""What a step costs whatever the model: sampling, building the graph, handing the token over."""
 _CPU_RANGE = (0.4, 1.8)
 
 
@@ -172,8 +174,8 @@ def _assumed_decode(facts: ModelFacts, machine: Machine, device: Device, depth: 
     moved = batch_read_bytes(facts, batch) + batch * cache_read_bytes(facts.shape, depth, kv)
     bytes_s = moved / cpu_bandwidth(machine, device)
     compute_s = batch * (facts.total_macs + 4 * attention_macs(facts.shape, depth)) / _cpu_macs(machine)
-    fixed = _CPU_LAYER_S * facts.shape.layers
-    parts = {Bottleneck.BANDWIDTH: bytes_s, Bottleneck.COMPUTE: compute_s}
+    fixed = _CPU_STEP_S + _CPU_LAYER_S * facts.shape.layers
+    parts = {Bottleneck.BANDWIDTH: bytes_s, Bottleneck.COMPUTE: compute_s, Bottleneck.OVERHEAD: fixed}
     return Pace(
         seconds=max(bytes_s, compute_s) + fixed,
         low=_CPU_RANGE[0],
