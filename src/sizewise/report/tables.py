@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from sizewise.records import Cascade, Estimate, Measurement, Standing, Trial, Verdict
+from sizewise.report.cells import number, points, ranged, rate, share
+from sizewise.report.failures import failures
 from sizewise.report.gathering import Gathered
 from sizewise.report.page import Cell, Row, Table, TableSection
 from sizewise.units import format_bytes, format_count, format_percent, format_seconds, format_usd
@@ -22,7 +24,7 @@ def sections(gathered: Gathered) -> tuple[TableSection, ...]:
         _standings(gathered),
         _sizes(gathered),
         _money(gathered),
-        _failures(gathered),
+        failures(gathered),
         _load(gathered),
         _predictions(gathered),
         _skipped(gathered),
@@ -48,22 +50,14 @@ def _standing_table(gathered: Gathered, verdict: Verdict) -> Table:
         cells = (
             Cell(text=standing.candidate),
             Cell(text=format_count(size.value) if size else "not known"),
-            Cell(text=_share(standing.score)),
-            Cell(text=_points(standing.loss_to_best)),
+            Cell(text=share(standing.score)),
+            Cell(text=points(standing.loss_to_best)),
             Cell(text=f"{standing.answered} of {standing.planned}"),
             Cell(text=standing.dropped or "", kind="wrap"),
         )
         rows.append(Row(cells=cells, picked=standing.candidate == verdict.chosen))
     head = ("candidate", "parameters", "mean score", "points below the best", "items asked", "why it stopped")
     return Table(title=verdict.task, head=head, rows=tuple(rows))
-
-
-def _points(loss: Estimate | None) -> str:
-    if loss is None:
-        return "-"
-    if loss.low == loss.high:
-        return f"{100 * loss.value:.1f}"
-    return f"{100 * loss.value:.1f} ({100 * loss.low:.1f} to {100 * loss.high:.1f})"
 
 
 def _chance(share: float) -> str:
@@ -126,8 +120,8 @@ def _money_row(verdict: Verdict, standing: Standing) -> Row:
     front = verdict.front.get(name)
     cells = (
         Cell(text=name),
-        Cell(text=_range(standing.cost_per_success, _cost_format(standing.cost_per_success))),
-        Cell(text=_range(verdict.equal_budget.get(name), _number)),
+        Cell(text=ranged(standing.cost_per_success, _cost_format(standing.cost_per_success))),
+        Cell(text=ranged(verdict.equal_budget.get(name), number)),
         Cell(text="not known" if front is None else format_percent(front)),
     )
     return Row(cells=cells, picked=name == verdict.chosen)
@@ -136,7 +130,7 @@ def _money_row(verdict: Verdict, standing: Standing) -> Row:
 def _cost_format(cost: Estimate | None) -> Callable[[float], str]:
     """Return how to print a cost per right answer, by the unit that its detail begins with."""
     unit = cost.detail.split(" ")[0] if cost else ""
-    show = {"bytes": format_bytes, "USD": format_usd, "seconds": format_seconds}.get(unit, _number)
+    show = {"bytes": format_bytes, "USD": format_usd, "seconds": format_seconds}.get(unit, number)
     return lambda value: "unbounded" if value == float("inf") else show(value)
 
 
@@ -148,53 +142,6 @@ def _cascade(cascade: Cascade) -> str:
         f"{cascade.small} first, {cascade.large} when {cascade.signal} is under {cascade.threshold:.3g}: "
         f"{format_percent(cascade.score.value)} right, {format_percent(cascade.escalated.value)} escalated, {verdict}"
     )
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else "unbounded" if value == float("inf") else f"{value:.3g}"
-
-
-def _failures(gathered: Gathered) -> TableSection:
-    tables = []
-    for verdict in gathered.verdicts:
-        groups = _by_candidate(gathered.trials.get(verdict.task, []))
-        if groups:
-            axes = sorted({axis for group in groups.values() for t in group if t.score for axis in t.score.axes})
-            rows = tuple(_failure_row(name, groups[name], axes) for name in gathered.names() if name in groups)
-            head = (
-                "candidate", "right", "right when complete", "valid form", "cut off", "empty", "looped", "refused",
-                "made up", "failed", "answer, median", *axes,
-            )  # fmt: skip
-            tables.append(Table(title=verdict.task, head=head, rows=rows))
-    return TableSection(
-        id="failures",
-        title="How answers fail",
-        text="Quality is not one number: an answer can be wrong, cut off, out of form, refused or made up. "
-        "“Right when complete” leaves out answers that were cut off, empty, looped or failed.",
-        tables=tuple(tables),
-        empty="No answers are stored yet.",
-    )
-
-
-def _failure_row(name: str, trials: list[Trial], axes: list[str]) -> Row:
-    scored = [trial for trial in trials if trial.score is not None]
-    whole = [trial for trial in scored if not (trial.truncated or trial.empty or trial.looped)]
-    times = sorted(trial.timing.total_s for trial in trials if trial.error is None)
-    cells = (
-        Cell(text=name),
-        Cell(text=_mean([trial.score.value for trial in scored if trial.score])),
-        Cell(text=_mean([trial.score.value for trial in whole if trial.score])),
-        Cell(text=_mean([float(trial.score.valid) for trial in scored if trial.score])),
-        Cell(text=_mean([float(trial.truncated) for trial in trials])),
-        Cell(text=_mean([float(trial.empty) for trial in trials])),
-        Cell(text=_mean([float(trial.looped) for trial in trials])),
-        Cell(text=_mean([float(trial.score.refused) for trial in scored if trial.score])),
-        Cell(text=_mean([float(trial.score.hallucinated) for trial in scored if trial.score])),
-        Cell(text=_mean([float(trial.error is not None) for trial in trials])),
-        Cell(text=format_seconds(times[len(times) // 2]) if times else "none"),
-    )
-    more = (Cell(text=_mean([t.score.axes[axis] for t in scored if t.score and axis in t.score.axes])) for axis in axes)
-    return Row(cells=(*cells, *more))
 
 
 def _load(gathered: Gathered) -> TableSection:
@@ -221,17 +168,17 @@ def _load(gathered: Gathered) -> TableSection:
 
 def _load_row(item: Measurement) -> Row:
     def cell(name: str, show: Callable[[float], str]) -> Cell:
-        return Cell(text=_range(item.values.get(name), show))
+        return Cell(text=ranged(item.values.get(name), show))
 
     cells = (
         Cell(text=item.candidate),
         cell("ttft_p95_s", format_seconds),
         cell("total_p95_s", format_seconds),
         cell("good_share", format_percent),
-        cell("goodput_per_s", _number),
+        cell("goodput_per_s", number),
         cell("usd_per_accepted", format_usd),
         cell("s_per_accepted", format_seconds),
-        cell("j_per_accepted", _number),
+        cell("j_per_accepted", number),
         Cell(text=item.detail, kind="wrap"),
     )
     return Row(cells=cells)
@@ -244,11 +191,11 @@ def _predictions(gathered: Gathered) -> TableSection:
         prediction = gathered.predictions[name]
         cells = (
             Cell(text=name),
-            Cell(text=_range(prediction.memory_bytes, format_bytes)),
-            Cell(text=_range(gathered.measured(name, "memory", "peak_memory_bytes"), format_bytes)),
-            Cell(text=_range(prediction.load_s, format_seconds)),
-            Cell(text=_range(gathered.measured(name, "memory", "load_s"), format_seconds)),
-            Cell(text=_range(prediction.decode_tokens_per_s, _rate)),
+            Cell(text=ranged(prediction.memory_bytes, format_bytes)),
+            Cell(text=ranged(gathered.measured(name, "memory", "peak_memory_bytes"), format_bytes)),
+            Cell(text=ranged(prediction.load_s, format_seconds)),
+            Cell(text=ranged(gathered.measured(name, "memory", "load_s"), format_seconds)),
+            Cell(text=ranged(prediction.decode_tokens_per_s, rate)),
             Cell(text=_decode_seen(gathered, name)),
             Cell(text=str(prediction.bottleneck)),
         )
@@ -265,10 +212,6 @@ def _predictions(gathered: Gathered) -> TableSection:
         tables=(Table(title="", head=head, rows=tuple(rows)),) if rows else (),
         empty="Nothing was predicted for these candidates.",
     )
-
-
-def _rate(value: float) -> str:
-    return f"{value:,.0f}/s" if value >= 100 else f"{value:.3g}/s"
 
 
 def _tokens(trial: Trial) -> int:
@@ -289,7 +232,7 @@ def _decode_seen(gathered: Gathered, name: str) -> str:
     if not rates:
         return "answers too short"
     low, middle, high = (rates[int(share * (len(rates) - 1))] for share in (0.25, 0.5, 0.75))
-    return f"{_rate(middle)} ({_rate(low)} to {_rate(high)})"
+    return f"{rate(middle)} ({rate(low)} to {rate(high)})"
 
 
 def _skipped(gathered: Gathered) -> TableSection:
@@ -350,29 +293,6 @@ def _answer_cell(trial: Trial) -> Cell:
 def _disagreement(answers: dict[str, Trial]) -> float:
     values = [trial.score.value for trial in answers.values() if trial.score is not None]
     return max(values) - min(values) if values else 0.0
-
-
-def _by_candidate(trials: list[Trial]) -> dict[str, list[Trial]]:
-    groups: dict[str, list[Trial]] = defaultdict(list)
-    for trial in trials:
-        groups[trial.key.candidate].append(trial)
-    return groups
-
-
-def _mean(values: list[float]) -> str:
-    return format_percent(sum(values) / len(values)) if values else "none"
-
-
-def _share(estimate: Estimate | None) -> str:
-    return "" if estimate is None else _range(estimate, format_percent)
-
-
-def _range(estimate: Estimate | None, show: Callable[[float], str]) -> str:
-    if estimate is None:
-        return "not known"
-    if estimate.low == estimate.high:
-        return show(estimate.value)
-    return f"{show(estimate.value)} ({show(estimate.low)} to {show(estimate.high)})"
 
 
 def _cut(text: str, most: int = 600) -> str:
