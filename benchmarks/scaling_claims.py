@@ -1,6 +1,6 @@
 """`sizewise check` from nothing to the page on the shipped models, timed.
 
-    python benchmarks/scaling_claims.py [--samples 40]
+    python benchmarks/scaling_claims.py [--samples 120]
 
 The bar: at most 10 minutes on 2 cores; at least eight of ten claims measured, each with an interval; the raw answers
 of each in the store; every claim on the page.
@@ -23,7 +23,7 @@ _RUN = "from sizewise.cli import main; main()"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=int, default=40)
+    parser.add_argument("--samples", type=int, default=120)
     samples = parser.parse_args().samples
     with tempfile.TemporaryDirectory() as folder:
         store, page = Path(folder) / "store.sqlite", Path(folder) / "check.html"

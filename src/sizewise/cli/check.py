@@ -23,8 +23,8 @@ from sizewise.cli.output import json_option, store_option
     metavar="NAME:FACT=VALUE",
     help="With --on: what you know of a candidate, e.g. coder:kind=specialist, coder:skills=my-task, big:tokens=2T.",
 )
-@click.option("--samples", type=click.IntRange(8), default=40, show_default=True, help="Items per skill.")
-@click.option("--seed", type=int, default=20261122, show_default=True, help="Seed of the items; criteria used seed 0.")
+@click.option("--samples", type=click.IntRange(8), default=120, show_default=True, help="Items per skill.")
+@click.option("--seed", type=int, default=20261123, show_default=True, help="Seed of the items; criteria used others.")
 @click.option(
     "--ladder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Another folder with a manifest."
 )
