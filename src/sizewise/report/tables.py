@@ -16,6 +16,7 @@ from sizewise.units import format_bytes, format_count, format_percent, format_se
 SHOWN_ITEMS = 6
 LONG_ENOUGH_TOKENS = 8
 """Answers shorter than this say little about the speed of decoding."""
+_SPENT: tuple[tuple[str, Callable[[float], str]], ...] = (("seconds", format_seconds), ("tokens", number))
 
 
 def sections(gathered: Gathered) -> tuple[TableSection, ...]:
@@ -95,21 +96,18 @@ def _money(gathered: Gathered) -> TableSection:
     for verdict in gathered.verdicts:
         rows = tuple(_money_row(verdict, standing) for standing in verdict.standings if standing.answered)
         if rows:
-            head = (
-                "candidate",
-                "cost per right answer",
-                "right answers for equal cost",
-                "chance of being on the front",
-            )
+            head = ("candidate", "cost per right answer", *(f"{name} per right answer" for name, _ in _SPENT),
+                    "right answers for equal cost", "on the front")  # fmt: skip
             title = verdict.task
-            if verdict.cascade is not None:
+            if verdict.cascade is not None and verdict.cascade.escalated.value > 0:
                 title += f" · best pair: {_cascade(verdict.cascade)}"
             tables.append(Table(title=title, head=head, rows=rows))
     return TableSection(
         id="cost",
         title="What a right answer costs",
         text="Cost in the study's own unit (memory held, dollars or seconds, per call) over right answers; “unbounded” "
-        "where the interval holds no success. Equal cost: what the dearest candidate would take for these items.",
+        "where the interval holds no success. Equal cost: what the dearest candidate would take for these items. "
+        "On the front: the chance that no other is both better and cheaper.",
         tables=tuple(tables),
         empty="No candidate has answered yet.",
     )
@@ -121,6 +119,7 @@ def _money_row(verdict: Verdict, standing: Standing) -> Row:
     cells = (
         Cell(text=name),
         Cell(text=ranged(standing.cost_per_success, _cost_format(standing.cost_per_success))),
+        *(Cell(text=ranged(standing.per_success.get(name), _or_unbounded(show))) for name, show in _SPENT),
         Cell(text=ranged(verdict.equal_budget.get(name), number)),
         Cell(text="not known" if front is None else format_percent(front)),
     )
@@ -130,7 +129,10 @@ def _money_row(verdict: Verdict, standing: Standing) -> Row:
 def _cost_format(cost: Estimate | None) -> Callable[[float], str]:
     """Return how to print a cost per right answer, by the unit that its detail begins with."""
     unit = cost.detail.split(" ")[0] if cost else ""
-    show = {"bytes": format_bytes, "USD": format_usd, "seconds": format_seconds}.get(unit, number)
+    return _or_unbounded({"bytes": format_bytes, "USD": format_usd, "seconds": format_seconds}.get(unit, number))
+
+
+def _or_unbounded(show: Callable[[float], str]) -> Callable[[float], str]:
     return lambda value: "unbounded" if value == float("inf") else show(value)
 
 

@@ -163,7 +163,7 @@ def _describe(
             detail=table.cost_unit,
         ),
         cost_per_success=ratio_estimate(each, table.cost_unit),
-        better_than_single=bool(singles) and each.value < min(singles),
+        better_than_single=bool(singles) and bool(sent.any()) and each.value < min(singles) * (1 - 1e-9),
         guarantee=_guarantee(table, goal, policy, threshold, sent),
         rule=_rule(names, policy.signal, threshold),
     )
