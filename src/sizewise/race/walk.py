@@ -253,8 +253,8 @@ class Walk:
         )
 
     def _stride(self, start: int) -> int:
-        """Return the length of the next stretch: short while little was read, at most a hundredth of all units."""
-        return min(max(5, self.units // 100), max(4, start // 16))
+        """Return the length of the next stretch: short while little was read, at most a two-hundredth of all units."""
+        return min(max(5, self.units // 200), max(4, start // 16))
 
     def margin_shown(self, k: int, *, finite: bool) -> tuple[float, int | None]:
         """Return the smallest margin that all rivals of k are shown to keep, and the rival that needs it.
