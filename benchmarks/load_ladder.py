@@ -5,11 +5,13 @@ server, the same requests give quality and latency, and the limit decides. The s
 and at a tight one. The tight limit comes from a rule, not by hand: the geometric mean of two 95 % points that the
 loose run measured, that of the size it chose and that of the next smaller size that reaches the floor of the score.
 
-Bar: at the loose limit every size has its score, knee, tokens/s, joules with their range and cost per accepted
-answer; at the tight limit nothing was withheld, both 95 % points keep three times the client's own error (99 % point,
-measured against the built-in mock) from the limit, the verdict is another size, and its reasons name the limit that
-the first one misses. Task, margin and floor were picked after seeing the sizes' scores on other items, so that two
-sizes are right; the seed is fresh.
+Bar: at the loose limit every size has its score, knee, tokens/s, joules with their range and cost per accepted answer
+(a size that is never right has no accepted answers, so neither a cost nor a knee of good ones); at the tight limit
+nothing was withheld, both 95 % points keep three times the client's own error (99 % point, measured against the
+built-in mock) from the limit, the verdict is another size, and its reasons name the limit that the first one misses.
+Task, margin and floor were picked after seeing the sizes' scores on other items, so that two sizes are right; the
+margin was 3 points in a first quiet run (seed 20261122), whose limit of 25.3 ms lay 0.1 ms from the 95 % point of
+ladder-419k. The seed is fresh.
 
 Usage: python benchmarks/load_ladder.py [SEED] (about 8 minutes on a quiet machine)
 """
@@ -32,8 +34,8 @@ from sizewise.loadgen.plan import LoadPlan
 from sizewise.records import Estimate, Measurement
 from sizewise.store.database import Store
 
-SEED = 20261122
-TASK, MARGIN, FLOOR = "needle", 0.03, 0.6
+SEED = 20261124
+TASK, MARGIN, FLOOR = "needle", 0.02, 0.6
 RATE_PER_S, LOOSE_S = 8.0, 2.0
 ERRORS_APART = 3.0
 
@@ -121,12 +123,12 @@ def ranged(value: Estimate | None) -> str:
 
 
 def complete(load: Measurement) -> bool:
-    """Return whether everything that the question asks for is there; what no answer reached has no cost."""
-    asked = {"score", "total_p95_s", "knee_per_s", "output_tokens_per_s", "energy_j_per_request"}
+    """Return whether everything that the question asks for is there; no right answer, no price of one."""
+    asked = {"score", "total_p95_s", "output_tokens_per_s", "energy_j_per_request"}
     if not asked <= load.values.keys():
         return False
-    costs = {"j_per_accepted", "usd_per_accepted"}
-    return load.values["score"].value == 0 or costs <= load.values.keys()
+    of_good_answers = {"knee_per_s", "j_per_accepted", "usd_per_accepted"}
+    return load.values["score"].value == 0 or of_good_answers <= load.values.keys()
 
 
 def tighter(loose: Run) -> tuple[float, str, str] | None:
