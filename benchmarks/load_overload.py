@@ -33,7 +33,7 @@ import signal, sys, time
 import psutil
 parent = psutil.Process(int(sys.argv[1]))
 def senders():
-    return [p.pid for p in parent.children(recursive=True) if "sizewise.loadgen.worker" in " ".join(p.cmdline())]
+    return [p.pid for p in parent.children() if p.cmdline()[-1:] == ["sizewise.loadgen.worker"]]
 while not (pids := senders()):
     time.sleep(0.01)
 time.sleep(0.5)  # let it start: it is the sending that shall be slow
